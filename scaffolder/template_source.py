@@ -1,0 +1,280 @@
+"""The templates and their released versions.
+
+`templates/` is what a new project is rendered from. Every released state of it is also a tag in one committed,
+append-only git bundle, `releases/templates.bundle`, so that a project made by any earlier release can be updated
+without a network. `releases/releases.json` lists the same versions with a digest of their files: it tells, without git,
+whether `templates/` is a release or has been changed since.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from scaffolder.errors import NewmodelError
+from scaffolder.messages import _
+
+#: What a project's answers record as their source. Plain `copier update` works once the bundle's content is published there.
+TEMPLATE_URL = "https://github.com/newmodel-templates/newmodel-templates"
+
+_PACKAGE = Path(__file__).resolve().parent
+_BUNDLE_NAME = "templates.bundle"
+_MANIFEST_NAME = "releases.json"
+_LEFTOVERS = {"__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache", ".DS_Store"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One released version of the templates.
+
+    Attributes:
+        version: PEP 440 version without the leading `v` of its tag.
+        commit: Full hash of its commit in the bundle.
+        digest: SHA-256 over the names and contents of its files, see `digest`.
+    """
+
+    version: str
+    commit: str
+    digest: str
+
+    @property
+    def tag(self) -> str:
+        return f"v{self.version}"
+
+
+@dataclass(frozen=True)
+class Releases:
+    """A folder that holds a bundle of released templates and its manifest."""
+
+    folder: Path
+
+    @property
+    def bundle(self) -> Path:
+        return self.folder / _BUNDLE_NAME
+
+    def all(self) -> list[Release]:
+        """Every release, oldest first; an empty list where nothing has been released."""
+        manifest = self.folder / _MANIFEST_NAME
+        if not manifest.is_file():
+            return []
+        entries = json.loads(manifest.read_text(encoding="utf-8"))
+        return sorted((Release(**entry) for entry in entries), key=lambda release: Version(release.version))
+
+    def newest(self) -> Release | None:
+        releases = self.all()
+        return releases[-1] if releases else None
+
+    def find(self, tag: str) -> Release:
+        """The release with this tag.
+
+        Raises:
+            NewmodelError: If no such version was released.
+        """
+        releases = self.all()
+        for release in releases:
+            if release.tag == tag or release.version == tag:
+                return release
+        known = ", ".join(release.tag for release in releases) or "-"
+        raise NewmodelError(
+            _("There is no released template version {version}; the released ones are: {known}.").format(
+                version=tag, known=known
+            )
+        )
+
+    def unpack(self, release: Release, cache: Path | None = None) -> Path:
+        """The folder with the files of one release, taken from the bundle at first use and kept in the user's cache.
+
+        Raises:
+            NewmodelError: If git is missing or the bundle cannot be read.
+        """
+        target = (cache or _cache_folder()) / release.commit
+        if target.is_dir() and digest(target) == release.digest:
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Unpacked beside the target and renamed: a second newmodel, or an interruption, never sees half of it.
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unpack-") as scratch:
+            clone = Path(scratch, "clone")
+            _git("clone", "--quiet", "--branch", release.tag, str(self.bundle.resolve()), str(clone))
+            shutil.rmtree(clone / ".git")
+            if digest(clone) != release.digest:
+                raise NewmodelError(
+                    _("The template version {version} in {bundle} is damaged; install newmodel again.").format(
+                        version=release.tag, bundle=self.bundle
+                    )
+                )
+            if target.exists():
+                shutil.rmtree(target)
+            clone.rename(target)
+        return target
+
+
+def releases() -> Releases:
+    """The releases that came with this newmodel."""
+    return Releases(_PACKAGE / "releases")
+
+
+def templates_folder() -> Path:
+    """The templates that new projects are rendered from: the checkout's, or those inside the installed package."""
+    installed = _PACKAGE / "templates"
+    return installed if installed.is_dir() else _PACKAGE.parent / "templates"
+
+
+def current_version() -> str:
+    """The tag of the release that `templates_folder()` is, or a development version that says what it came after."""
+    newest = releases().newest()
+    current = digest(templates_folder())
+    if newest is None:
+        return f"v0.0.0.dev0+{current[:12]}"
+    if newest.digest == current:
+        return newest.tag
+    return f"{newest.tag}.post0.dev0+{current[:12]}"
+
+
+def is_development(version: str) -> bool:
+    """Whether a recorded version is the state of a changed `templates/`, which no release holds."""
+    try:
+        return Version(version).is_devrelease
+    except InvalidVersion:
+        return True
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the relative path and the content of every file below `folder`, in sorted order."""
+    result = hashlib.sha256()
+    for path in template_files(folder):
+        name = path.relative_to(folder).as_posix().encode()
+        content = path.read_bytes()
+        result.update(b"%d %s %d\n" % (len(name), name, len(content)))
+        result.update(content)
+    return result.hexdigest()
+
+
+def template_files(folder: Path) -> list[Path]:
+    """Every file of the templates, sorted; what tools leave behind is left out."""
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in _LEFTOVERS]
+        found += [Path(parent, name) for name in files if name not in _LEFTOVERS and not name.endswith(".pyc")]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def release(version: str, templates: Path, target: Releases) -> Release:
+    """Add the present state of `templates` to the bundle as a new version.
+
+    The commit depends on nothing but the files and the release before it: author, committer and date are fixed.
+
+    Raises:
+        NewmodelError: If the version is no newer one, or nothing has changed since the last release.
+    """
+    newest = target.newest()
+    current = digest(templates)
+    try:
+        number = Version(version)
+    except InvalidVersion:
+        raise NewmodelError(
+            _("{version} is not a version number; give one such as 1.2.0.").format(version=version)
+        ) from None
+    if newest is not None and number <= Version(newest.version):
+        raise NewmodelError(
+            _("{version} is not newer than the newest release {newest}.").format(
+                version=version, newest=newest.version
+            )
+        )
+    if newest is not None and newest.digest == current:
+        raise NewmodelError(
+            _("Nothing in the templates has changed since {newest}.").format(newest=newest.version)
+        )
+    target.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        repository = Path(scratch, "templates")
+        _git("init", "--quiet", "--initial-branch", "main", str(repository))
+        if newest is not None:
+            _git(
+                "fetch", "--quiet", str(target.bundle.resolve()), "refs/tags/*:refs/tags/*", folder=repository
+            )
+            _git("update-ref", "refs/heads/main", newest.commit, folder=repository)
+        for source in template_files(templates):
+            copy = repository / source.relative_to(templates)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+        _git("add", "--all", "--force", folder=repository)
+        _git("commit", "--quiet", "--no-verify", "-m", f"Templates {version}", folder=repository)
+        commit = _git("rev-parse", "HEAD", folder=repository)
+        new = Release(version=version, commit=commit, digest=current)
+        _git("tag", new.tag, folder=repository)
+        bundle = Path(scratch, _BUNDLE_NAME)
+        _git(
+            "-c", "pack.threads=1", "bundle", "create", "--quiet", str(bundle), "main", "--tags", folder=repository
+        )
+        shutil.copyfile(bundle, target.bundle)
+    manifest = [asdict(entry) for entry in [*target.all(), new]]
+    (target.folder / _MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return new
+
+
+def _cache_folder() -> Path:
+    from platformdirs import user_cache_path
+
+    return Path(user_cache_path("newmodel", appauthor=False)) / "templates"
+
+
+def _git(*arguments: str, folder: Path | None = None) -> str:
+    """Run git free of the person's own configuration, which could sign, convert line ends or run hooks."""
+    fixed = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in _IDENTITY.items()}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment = {
+        **kept,
+        **fixed,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
+    command = ["git", "-c", "core.autocrlf=false", *arguments]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", check=True
+        )
+    except FileNotFoundError:
+        raise NewmodelError(_("Updating a project needs git: install it and try again.")) from None
+    except subprocess.CalledProcessError as error:
+        raise NewmodelError(
+            _("git could not read the released templates: {reason}").format(reason=error.stderr.strip())
+        ) from error
+    return done.stdout.strip()
+
+
+_IDENTITY = {"NAME": "newmodel", "EMAIL": "templates@newmodel.invalid", "DATE": "2026-01-01T00:00:00+00:00"}
+
+
+def _main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m scaffolder.template_source")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("release", help="add templates/ to the bundle as a new version").add_argument("version")
+    commands.add_parser("list", help="list the released versions")
+    arguments = parser.parse_args(argv)
+    try:
+        if arguments.command == "release":
+            new = release(arguments.version, templates_folder(), releases())
+            print(f"{new.tag} {new.commit}")
+        else:
+            for entry in releases().all():
+                print(f"{entry.tag} {entry.commit}")
+    except NewmodelError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(_main())
