@@ -1,0 +1,1 @@
+"""newmodel: from nothing to a PyCharm project that trains, fine-tunes and gets measurably better."""
