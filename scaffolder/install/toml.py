@@ -1,0 +1,25 @@
+"""Read TOML on every Python that newmodel runs on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not UTF-8 or not TOML.
+    """
+    content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    return content
