@@ -18,7 +18,7 @@ def _console(stream: str) -> Console:
     file = sys.stderr if stream == "stderr" else sys.stdout
     console = _consoles.get(stream)
     if console is None or console.file is not file:
-        console = Console(file=file, highlight=False, soft_wrap=True, emoji=False, markup=False)
+        console = Console(file=file, highlight=False, emoji=False, markup=False)
         _consoles[stream] = console
     return console
 
@@ -35,17 +35,18 @@ def out() -> Console:
 
 def say(message: RenderableType = "", *, style: str | None = None) -> None:
     """Show one message."""
-    err().print(message, style=style)
+    # a long path must stay one line, or it cannot be copied from the terminal
+    err().print(message, style=style, soft_wrap=isinstance(message, str))
 
 
 def warn(message: str) -> None:
     """Show something that is not as it should be, and lets the work go on."""
-    err().print(message, style="yellow")
+    say(message, style="yellow")
 
 
 def fail(message: str) -> None:
     """Show why the command ends."""
-    err().print(message, style="bold red")
+    say(message, style="bold red")
 
 
 def interactive() -> bool:

@@ -1,0 +1,204 @@
+"""What the probes find out: one immutable tree."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Severity = Literal["blocks", "slows", "note"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that is not as it could be.
+
+    Attributes:
+        code: Stable name, `NM` and three digits; the first digit says the area.
+        severity: `blocks` training, `slows` it, or is a `note`.
+        what: One sentence: what is so.
+        meaning: One sentence: what that means for training.
+        fix: The command or step that mends it, empty where nothing needs mending.
+    """
+
+    code: str
+    severity: Severity
+    what: str
+    meaning: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """A Python on this machine.
+
+    Attributes:
+        path: Its executable.
+        version: Three numbers.
+        bits: 64 or 32.
+        machine: The architecture it was built for.
+        can_make_venv: Whether the modules `venv` and `ensurepip` are there.
+    """
+
+    path: str
+    version: tuple[int, int, int]
+    bits: int = 64
+    machine: str = ""
+    can_make_venv: bool = True
+
+    @property
+    def text(self) -> str:
+        return ".".join(map(str, self.version))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """One device that can train.
+
+    Attributes:
+        kind: `cuda` (NVIDIA), `rocm` (AMD) or `mps` (Apple): the answers that copier.yml's `accelerator` takes.
+        total, free: Bytes of its memory, None where unknown or shared with the processor.
+        capability: NVIDIA's compute capability, (8, 6) for 8.6.
+    """
+
+    kind: Literal["cuda", "rocm", "mps"]
+    name: str
+    total: int | None = None
+    free: int | None = None
+    capability: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accelerators:
+    """What can train besides the processor.
+
+    Attributes:
+        driver: Version of NVIDIA's driver, empty where there is none.
+        cuda: Highest CUDA version that the driver supports, (13, 0); None where unknown.
+    """
+
+    gpus: tuple[Gpu, ...] = ()
+    driver: str = ""
+    cuda: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Memory, processor and disk; sizes in bytes, None where unknown.
+
+    Attributes:
+        memory_total: What a program here may use at most: the container's limit where there is one.
+        memory_available: What is free of it now.
+        memory_limited: Whether a container's limit is below the machine's memory.
+        cores: Processor cores that a program here may use; a container's quota is rounded up.
+        disk_free: Where the project will be.
+    """
+
+    memory_total: int | None = None
+    memory_available: int | None = None
+    memory_limited: bool = False
+    cores: int = 1
+    disk_free: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frameworks:
+    """Versions of what is installed in one interpreter, by the package's name; nothing was imported to find out."""
+
+    python: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PyCharm:
+    """One installation.
+
+    Attributes:
+        folder: The installation's folder.
+        launcher: The program that starts it.
+        version: As `product-info.json` says, empty where unknown.
+        edition: `PyCharm` or `PyCharm Community`.
+        configuration: Folder of the person's own settings for this version, empty where it has never been started.
+        heap: Megabytes of its largest heap, None where unknown.
+    """
+
+    folder: str
+    launcher: str
+    version: str = ""
+    edition: str = "PyCharm"
+    configuration: str = ""
+    heap: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """Versions of programs that newmodel uses, None where they are missing."""
+
+    git: str | None = None
+    uv: str | None = None
+    uv_path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Indexes:
+    """Which package indexes answered; None where nobody asked."""
+
+    pytorch: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that is known about this machine.
+
+    Attributes:
+        interpreters: Newest first.
+        pycharm: Newest first.
+        pycharm_running: Whether one runs now.
+        findings: The worst first.
+    """
+
+    platform: str
+    machine: str
+    release: str
+    executable: str
+    interpreters: tuple[Interpreter, ...] = ()
+    accelerators: Accelerators = Accelerators()
+    hardware: Machine = Machine()
+    frameworks: Frameworks = Frameworks()
+    pycharm: tuple[PyCharm, ...] = ()
+    pycharm_running: bool = False
+    tools: Tools = Tools()
+    indexes: Indexes = Indexes()
+    findings: tuple[Finding, ...] = ()
+
+    def python_for(self, oldest: tuple[int, int], too_new: tuple[int, int]) -> Interpreter | None:
+        """The interpreter to use where the version must be at least `oldest` and below `too_new`.
+
+        newmodel's own, where it fits: it is known to work. Otherwise the newest that does.
+        """
+        fitting = [
+            interpreter
+            for interpreter in self.interpreters
+            if oldest <= interpreter.version[:2] < too_new and interpreter.bits == 64
+        ]
+        usable = [interpreter for interpreter in fitting if interpreter.can_make_venv] or fitting
+        own = [interpreter for interpreter in usable if interpreter.path == self.executable]
+        return next(iter(own or usable), None)
+
+    def gpu(self, kind: str) -> Gpu | None:
+        """The first device of this kind."""
+        return next((gpu for gpu in self.accelerators.gpus if gpu.kind == kind), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return asdict(self)
+
+
+def newest_first(version: str) -> tuple[int, ...]:
+    """A sort key for version texts such as `2026.1.2`."""
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def project_python(project: Path, platform: str) -> Path:
+    """Where a project's own interpreter is, once there is one."""
+    return project / ".venv" / ("Scripts/python.exe" if platform == "win32" else "bin/python")
