@@ -1,0 +1,1 @@
+"""What newmodel does with the PyCharm of this machine."""
