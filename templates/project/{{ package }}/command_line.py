@@ -1,0 +1,146 @@
+"""The command line of every script: a thin layer over jsonargparse.
+
+Configuration files are read in order, then each `--config FILE`, then each `--section.field value`.
+What comes later wins.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jsonargparse import ArgumentParser
+
+from .config_file import PROJECT, Given, convert, make_config, read_settings, to_yaml, unknown
+from .console import print_error, say
+from .errors import UserError
+from .settings import NOT_SET, Setting, describe_type, settings_of
+
+Config = TypeVar("Config")
+SWITCHES = {"-h": "help", "--help": "help", "--print_config": "print_config"}
+
+
+def parse(
+    config_class: type[Config],
+    *,
+    description: str,
+    config_files: Sequence[str],
+    argv: Sequence[str] | None = None,
+) -> Config:
+    """Return an instance of `config_class`, filled from files and the command line.
+
+    Args:
+        config_class: a frozen dataclass whose fields are values or further dataclasses (the sections).
+        description: first lines of `--help`.
+        config_files: YAML files that are always read, relative to the project's folder; later ones win.
+        argv: arguments without the program's name. None takes the real command line, and makes the project's
+            folder the working directory, so that `data/table.csv` means the same wherever it was started.
+
+    Raises:
+        UserError: for a file, name or value that is wrong.
+        SystemExit: after `--help` or `--print_config`.
+    """
+    if argv is None:
+        argv = sys.argv[1:]
+        os.chdir(PROJECT)
+    settings = settings_of(config_class)
+    options = list(split_arguments(argv, settings))
+    asked = {option.name for option in options}
+    files = [PROJECT / name for name in config_files]
+    files += [find_config(option.value) for option in options if option.name == "config"]
+    given = [one for file in files for one in read_settings(file, settings)]
+    given += [option for option in options if option.name in settings]
+    if "help" in asked:
+        print_help(description, settings, {one.name: convert(one, settings[one.name]) for one in given})
+        raise SystemExit(0)
+    config = make_config(config_class, given)
+    if "print_config" in asked:
+        say(to_yaml(config))
+        raise SystemExit(0)
+    return config
+
+
+def split_arguments(argv: Sequence[str], settings: dict[str, Setting]) -> Iterator[Given]:
+    """Cut a command line into options: `--name value`, `--name=value`, or `--name` alone for a switch."""
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        name, equals, value = word[2:].partition("=")
+        if word in SWITCHES:
+            yield Given(SWITCHES[word], None, "command line")
+            continue
+        if not word.startswith("--"):
+            raise UserError(
+                f"command line: {word!r} stands alone; write --name value, such as --config FILE."
+            )
+        if name != "config" and name not in settings:
+            raise UserError(f"command line: {unknown(name, ['config', *settings], dashes='--')}")
+        if not equals and words and not words[0].startswith("--"):
+            value = words.pop(0)
+        elif not equals and name in settings and settings[name].type is bool:
+            value = "true"
+        elif not equals:
+            raise UserError(f"command line: --{name} needs a value after it.")
+        yield Given(name, value, "command line")
+
+
+def find_config(name: str) -> Path:
+    """Find the file of `--config`: from the working directory, else from the project's folder."""
+    return Path(name) if Path(name).exists() else PROJECT / name
+
+
+def print_help(description: str, settings: dict[str, Setting], values: dict[str, Any]) -> None:
+    """Print every setting with its meaning, its type and the value it has now."""
+    program = Path(sys.argv[0]).name
+    parser = ArgumentParser(
+        prog=program, description=description, usage=f"{program} [--config FILE] [--NAME VALUE ...]"
+    )
+    parser.add_argument("--config", metavar="FILE", help="a YAML file whose values replace those in configs/")
+    parser.add_argument(
+        "--print_config", action="store_true", help="print the configuration that results, and end"
+    )
+    groups: dict[str, Any] = {}
+    for name, setting in settings.items():
+        section = name.rpartition(".")[0]
+        if section not in groups:
+            groups[section] = parser.add_argument_group(section or "general")
+        value = values.get(name, setting.default)
+        state = "required" if value is NOT_SET else f"now: {value!r}"
+        text = f"{setting.description} [{describe_type(setting.type)}; {state}]".strip().replace("%", "%%")
+        groups[section].add_argument(f"--{name}", metavar="VALUE", help=text)
+    parser.print_help()
+
+
+def run(main: Callable[[], object]) -> int:
+    """Run a stage and return its exit code: 0 fine, 2 the person must mend something, 130 interrupted.
+
+    Any other exception is a mistake in the code and passes through: its traceback is what helps.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a console that lacks a character shows ? instead of failing
+            stream.reconfigure(errors="replace")
+    try:
+        main()
+    except UserError as error:
+        print_error(str(error))
+        return 2
+    except KeyboardInterrupt as interruption:
+        print_error(" ".join(["Interrupted.", *map(str, interruption.args)]))
+        return 130
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print_error(
+            f"The disk is full ({error.filename or Path.cwd()}): delete old folders in runs/ and start again."
+        )
+        return 2
+    except Exception as error:
+        if type(error).__name__ not in ("OutOfMemoryError", "ResourceExhaustedError"):
+            raise
+        print_error("Out of memory: halve training.batch_size and double training.accumulation_steps.")
+        return 2
+    return 0
