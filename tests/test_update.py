@@ -1,0 +1,376 @@
+"""A template update: the person's edits stay, a conflict is shown, nothing is written half."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scaffolder import template_source, update
+from scaffolder.errors import NewmodelError
+from scaffolder.project import Project, open_project
+from scaffolder.rendering import render
+from scaffolder.template_source import Release, Releases, release
+from scaffolder.three_way import Outcome
+
+COPIER = """\
+_subdirectory: project
+_answers_file: .copier-answers.yml
+project_name: {type: str, default: demo}
+package: {type: str, default: demo}
+"""
+TRAIN = "".join(f"line {number}\n" for number in range(1, 21))
+RUN = """\
+<component name="ProjectRunConfigurationManager">
+  <configuration default="false" name="Train" type="PythonConfigurationType" factoryName="Python">
+    <module name="demo" />
+    <option name="SCRIPT_NAME" value="$PROJECT_DIR$/train.py" />
+    <option name="PARAMETERS" value="" />
+    <method v="2" />
+  </configuration>
+</component>"""
+
+
+def write(folder: Path, files: dict[str, str | None]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        if content is None:
+            path.unlink()
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+
+
+@pytest.fixture
+def versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[dict[str, str | None]], tuple[Project, Releases]]:
+    """Make a project from v0.1.0 and a v0.2.0 that differs by the given files."""
+    monkeypatch.setattr(template_source, "_cache_folder", lambda: tmp_path / "cache")
+
+    def make(changed: dict[str, str | None]) -> tuple[Project, Releases]:
+        templates = tmp_path / "templates"
+        write(
+            templates,
+            {
+                "copier.yml": COPIER,
+                "project/{{ _copier_conf.answers_file }}.jinja": "{{ _copier_answers|to_nice_yaml }}",
+                "project/.gitignore": "runs/\n",
+                "project/train.py": TRAIN,
+                "project/{{ package }}/model.py": TRAIN.replace("line", "model"),
+                "project/{{ package }}/data.py": TRAIN.replace("line", "data"),
+                "project/.idea/runConfigurations/Train.xml": RUN,
+            },
+        )
+        releases = Releases(tmp_path / "releases")
+        first = release("0.1.0", templates, releases)
+        folder = tmp_path / "demo"
+        render(releases.unpack(first), first.tag, folder, answers={})
+        git(folder, "init", "-q")
+        commit(folder)
+        write(templates, changed)
+        release("0.2.0", templates, releases)
+        return open_project(folder), releases
+
+    return make
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+    return subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "work")
+
+
+def run(project: Project, releases: Releases) -> update.Update:
+    versions = update.available(project, releases)
+    assert versions is not None
+    with update.prepare(project, releases, versions) as prepared:
+        update.apply(prepared)
+        return prepared
+
+
+def outcomes(done: update.Update) -> dict[str, Outcome]:
+    return {change.path: change.outcome for change in done.changes if change.path != ".copier-answers.yml"}
+
+
+def test_edits_at_other_lines_of_the_same_file_stay(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN.replace("line 2\n", "line two\n")})
+    train = project.folder / "train.py"
+    train.write_text(TRAIN.replace("line 18\n", "my line\n"))
+    commit(project.folder)
+    done = run(project, releases)
+    assert train.read_text() == TRAIN.replace("line 2\n", "line two\n").replace("line 18\n", "my line\n")
+    assert outcomes(done) == {"train.py": Outcome.CHANGED}
+    assert open_project(project.folder).version == "v0.2.0"
+
+
+def test_edits_of_the_same_line_are_a_conflict_with_both_sides(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN.replace("line 5\n", "their line\n")})
+    train = project.folder / "train.py"
+    train.write_text(TRAIN.replace("line 5\n", "my line\n"))
+    commit(project.folder)
+    done = run(project, releases)
+    assert [change.path for change in done.conflicts] == ["train.py"]
+    text = train.read_text()
+    assert "my line\n" in text
+    assert "their line\n" in text
+    assert "<<<<<<<" in text
+    # git, and so PyCharm's merge tool, knows it as a conflict with its three sides
+    assert "UU train.py" in git(project.folder, "status", "--porcelain")
+    assert git(project.folder, "show", ":1:train.py") == TRAIN
+    assert "my line" in git(project.folder, "show", ":2:train.py")
+    assert "their line" in git(project.folder, "show", ":3:train.py")
+
+
+def test_a_file_the_person_renamed_gets_the_change_under_its_new_name(versions) -> None:
+    project, releases = versions(
+        {"project/{{ package }}/model.py": TRAIN.replace("line", "model").replace("model 3\n", "new 3\n")}
+    )
+    git(project.folder, "mv", "demo/model.py", "demo/network.py")
+    commit(project.folder)
+    done = run(project, releases)
+    assert "new 3\n" in (project.folder / "demo/network.py").read_text()
+    assert not (project.folder / "demo/model.py").exists()
+    assert not done.conflicts
+
+
+def test_a_file_the_template_renamed_keeps_the_persons_edits(versions) -> None:
+    model = TRAIN.replace("line", "model")
+    project, releases = versions(
+        {"project/{{ package }}/model.py": None, "project/{{ package }}/network.py": model}
+    )
+    (project.folder / "demo/model.py").write_text(model.replace("model 9\n", "my 9\n"))
+    commit(project.folder)
+    done = run(project, releases)
+    assert "my 9\n" in (project.folder / "demo/network.py").read_text()
+    assert not (project.folder / "demo/model.py").exists()
+    assert not done.conflicts
+
+
+def test_a_file_the_person_deleted_stays_deleted_and_is_mentioned(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"})
+    (project.folder / "train.py").unlink()
+    commit(project.folder)
+    done = run(project, releases)
+    assert not (project.folder / "train.py").exists()
+    assert outcomes(done) == {"train.py": Outcome.STAYS_DELETED}
+
+
+def test_a_file_the_template_deleted_goes_unless_the_person_changed_it(versions) -> None:
+    project, releases = versions({"project/train.py": None, "project/{{ package }}/data.py": None})
+    (project.folder / "train.py").write_text(TRAIN + "mine\n")
+    commit(project.folder)
+    done = run(project, releases)
+    assert (project.folder / "train.py").read_text().endswith("mine\n")
+    assert not (project.folder / "demo/data.py").exists()
+    assert outcomes(done) == {"train.py": Outcome.STAYS, "demo/data.py": Outcome.DELETED}
+
+
+def test_a_new_question_gets_its_default(versions) -> None:
+    project, releases = versions(
+        {
+            "copier.yml": COPIER + "colour: {type: str, default: blue}\n",
+            "project/colour.txt.jinja": "{{ colour }}\n",
+        }
+    )
+    run(project, releases)
+    assert (project.folder / "colour.txt").read_text() == "blue\n"
+    assert open_project(project.folder).answers["colour"] == "blue"
+
+
+def test_a_file_that_both_added_is_a_conflict(versions) -> None:
+    project, releases = versions({"project/new.py": "theirs\n"})
+    (project.folder / "new.py").write_text("mine\n")
+    commit(project.folder)
+    done = run(project, releases)
+    assert [change.path for change in done.conflicts] == ["new.py"]
+    assert "mine\n" in (project.folder / "new.py").read_text()
+
+
+def test_an_uncommitted_file_in_the_way_is_refused(versions) -> None:
+    project, releases = versions({"project/new.py": "theirs\n"})
+    (project.folder / "new.py").write_text("mine\n")
+    with pytest.raises(NewmodelError, match=r"brings the file new\.py"):
+        run(project, releases)
+    assert (project.folder / "new.py").read_text() == "mine\n"
+
+
+def test_uncommitted_edits_are_refused_with_what_to_do(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"})
+    (project.folder / "train.py").write_text("my edit\n")
+    with pytest.raises(NewmodelError, match=r"not committed: train\.py\. Commit them and try again: git add"):
+        run(project, releases)
+    assert (project.folder / "train.py").read_text() == "my edit\n"
+
+
+def test_other_untracked_files_do_not_matter(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"})
+    (project.folder / "notes.txt").write_text("mine\n")
+    run(project, releases)
+    assert (project.folder / "notes.txt").read_text() == "mine\n"
+    assert (project.folder / "train.py").read_text().endswith("more\n")
+
+
+def test_what_tools_leave_is_no_obstacle_and_stays(versions) -> None:
+    project, releases = versions(
+        {
+            "project/train.py": TRAIN + "more\n",
+            "project/.idea/runConfigurations/Train.xml": RUN.replace(
+                'PARAMETERS" value=""', 'PARAMETERS" value="--fast"'
+            ),
+        }
+    )
+    (project.folder / "uv.lock").write_text("version = 1\n")
+    (project.folder / ".idea/workspace.xml").write_text("<project />")
+    configuration = project.folder / ".idea/runConfigurations/Train.xml"
+    configuration.write_text(
+        RUN.replace(
+            '<module name="demo" />', '<module name="demo" />\n    <option name="SDK_NAME" value="" />'
+        )
+    )
+    done = run(project, releases)
+    assert not done.conflicts
+    text = configuration.read_text()
+    assert 'name="SDK_NAME"' in text
+    assert 'value="--fast"' in text
+    assert (project.folder / "uv.lock").read_text() == "version = 1\n"
+
+
+def test_a_run_configuration_the_person_added_stays(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"})
+    own = project.folder / ".idea/runConfigurations/Mine.xml"
+    own.write_text(RUN.replace('name="Train"', 'name="Mine"'))
+    run(project, releases)
+    assert 'name="Mine"' in own.read_text()
+
+
+def test_windows_line_ends_are_kept(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN.replace("line 2\n", "line two\n")})
+    train = project.folder / "train.py"
+    train.write_bytes(TRAIN.replace("line 18\n", "my line\n").replace("\n", "\r\n").encode())
+    commit(project.folder)
+    done = run(project, releases)
+    assert not done.conflicts
+    wanted = TRAIN.replace("line 2\n", "line two\n").replace("line 18\n", "my line\n")
+    assert train.read_bytes() == wanted.replace("\n", "\r\n").encode()
+
+
+def test_a_binary_file_that_both_changed_keeps_the_persons(versions) -> None:
+    project, releases = versions({"project/data.bin": "\0theirs"})
+    (project.folder / "data.bin").write_bytes(b"\0mine")
+    commit(project.folder)
+    done = run(project, releases)
+    assert [change.path for change in done.conflicts] == ["data.bin"]
+    assert (project.folder / "data.bin").read_bytes() == b"\0mine"
+
+
+def test_a_second_update_has_nothing_to_do(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"})
+    run(project, releases)
+    assert update.available(open_project(project.folder), releases) is None
+
+
+def test_a_project_inside_another_repository(versions, tmp_path: Path) -> None:
+    project, releases = versions({"project/train.py": TRAIN.replace("line 5\n", "their line\n")})
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git(outer, "init", "-q")
+    shutil.rmtree(project.folder / ".git")
+    shutil.move(project.folder, outer / "sub")
+    (outer / "sub/train.py").write_text(TRAIN.replace("line 5\n", "my line\n"))
+    (outer / "other.txt").write_text("not ours\n")
+    commit(outer)
+    (outer / "other.txt").write_text("an edit outside the project\n")
+    done = run(open_project(outer / "sub"), releases)
+    assert [change.path for change in done.conflicts] == ["train.py"]
+    assert "UU sub/train.py" in git(outer, "status", "--porcelain")
+    assert (outer / "other.txt").read_text() == "an edit outside the project\n"
+
+
+def test_the_diff_writes_nothing(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"})
+    available = update.available(project, releases)
+    assert available is not None
+    with update.prepare(project, releases, available) as prepared:
+        assert "+more" in prepared.merged.diff()
+    assert (project.folder / "train.py").read_text() == TRAIN
+    assert git(project.folder, "status", "--porcelain") == ""
+
+
+def test_a_failure_in_the_middle_puts_everything_back(versions, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, releases = versions(
+        {
+            "project/train.py": TRAIN + "more\n",
+            "project/a_new.py": "new\n",
+            "project/{{ package }}/data.py": None,
+        }
+    )
+    real = update._write
+
+    def full_disk(prepared: update.Update, change: update.Change, target: Path) -> None:
+        if change.path == "train.py":
+            raise OSError(28, "No space left on device")
+        real(prepared, change, target)
+
+    monkeypatch.setattr(update, "_write", full_disk)
+    with pytest.raises(NewmodelError, match="disk"):
+        run(project, releases)
+    assert git(project.folder, "status", "--porcelain") == ""
+
+
+def test_without_version_control_it_says_what_to_do(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"})
+    shutil.rmtree(project.folder / ".git")
+    with pytest.raises(NewmodelError, match="not under version control"):
+        run(open_project(project.folder), releases)
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({"_commit": "v0.2.0.post0.dev0+abc", "_src_path": template_source.TEMPLATE_URL}, "unreleased state"),
+        ({"_commit": "v9.0.0", "_src_path": template_source.TEMPLATE_URL}, "no released template version"),
+        (
+            {"_commit": "v0.1.0", "_src_path": "https://example.org/other"},
+            "was made from https://example.org/other",
+        ),
+    ],
+)
+def test_what_cannot_be_updated_is_refused(tmp_path: Path, answers: dict[str, str], message: str) -> None:
+    releases = Releases(tmp_path / "releases")
+    with pytest.raises(NewmodelError, match=message):
+        update.available(Project(tmp_path, answers), releases)
+
+
+def test_a_newer_project_than_newmodel_is_refused(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"})
+    run(project, releases)
+    only_first = Releases(releases.folder)
+    first: list[Release] = [releases.all()[0]]
+    newer = open_project(project.folder)
+
+    class Older(Releases):
+        def all(self) -> list[Release]:
+            return [*first, releases.all()[1]]
+
+        def newest(self) -> Release:
+            return first[0]
+
+    with pytest.raises(NewmodelError, match="newer than this newmodel"):
+        update.available(newer, Older(only_first.folder))
+
+
+@pytest.mark.parametrize("content", ["[1, 2", "- a list\n", "just text\n", "project_name: x\n"])
+def test_a_damaged_answers_file_is_one_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / ".copier-answers.yml").write_text(content)
+    with pytest.raises(NewmodelError, match="is damaged"):
+        open_project(tmp_path)
