@@ -61,9 +61,7 @@ def _merge(
     base_children = {} if base is None else _children(base)
     our_children, their_children = _children(ours), _children(theirs)
     for identity in _order(list(our_children), list(their_children)):
-        child = _merge_child(
-            base_children.get(identity), our_children.get(identity), their_children.get(identity)
-        )
+        child = _merge_child(base_children.get(identity), our_children.get(identity), their_children.get(identity))
         if child is not None:
             merged.append(child)
     return merged
@@ -102,9 +100,7 @@ def _children(element: ElementTree.Element) -> dict[tuple[str, str, int], Elemen
     return found
 
 
-def _order(
-    ours: list[tuple[str, str, int]], theirs: list[tuple[str, str, int]]
-) -> list[tuple[str, str, int]]:
+def _order(ours: list[tuple[str, str, int]], theirs: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
     """Our order, with what only they have behind the sibling that precedes it in theirs."""
     order = list(ours)
     for index, identity in enumerate(theirs):

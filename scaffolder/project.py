@@ -70,9 +70,7 @@ class Project:
     def modified(self) -> list[str]:
         """Tracked files whose content differs from the last commit, or that are staged or in conflict."""
         found = []
-        entries = iter(
-            self.git("status", "--porcelain=v1", "-z", "--untracked-files=no", "--", ".").split("\0")
-        )
+        entries = iter(self.git("status", "--porcelain=v1", "-z", "--untracked-files=no", "--", ".").split("\0"))
         for entry in entries:
             if not entry:
                 continue
@@ -117,16 +115,14 @@ def open_project(folder: Path) -> Project:
         recorded = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NewmodelError(
-            _(
-                "{project} has no {file}, so it was not made by newmodel; go to the project's folder or name it."
-            ).format(project=folder, file=ANSWERS_FILE)
+            _("{project} has no {file}, so it was not made by newmodel; go to the project's folder or name it.").format(
+                project=folder, file=ANSWERS_FILE
+            )
         ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         recorded = None
     if not isinstance(recorded, dict) or not {"_commit", "_src_path"} <= recorded.keys():
         raise NewmodelError(
-            _("{file} is damaged; take it back from git: git checkout -- {name}").format(
-                file=file, name=ANSWERS_FILE
-            )
+            _("{file} is damaged; take it back from git: git checkout -- {name}").format(file=file, name=ANSWERS_FILE)
         )
     return Project(folder, recorded)

@@ -24,7 +24,7 @@ from packaging.version import InvalidVersion, Version
 from scaffolder.errors import NewmodelError
 from scaffolder.messages import _
 
-#: What a project's answers record as their source. Plain `copier update` works once the bundle's content is published there.
+#: What a project's answers record as their source. Plain `copier update` works once the bundle is published there.
 TEMPLATE_URL = "https://github.com/newmodel-templates/newmodel-templates"
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -186,22 +186,16 @@ def release(version: str, templates: Path, target: Releases) -> Release:
         ) from None
     if newest is not None and number <= Version(newest.version):
         raise NewmodelError(
-            _("{version} is not newer than the newest release {newest}.").format(
-                version=version, newest=newest.version
-            )
+            _("{version} is not newer than the newest release {newest}.").format(version=version, newest=newest.version)
         )
     if newest is not None and newest.digest == current:
-        raise NewmodelError(
-            _("Nothing in the templates has changed since {newest}.").format(newest=newest.version)
-        )
+        raise NewmodelError(_("Nothing in the templates has changed since {newest}.").format(newest=newest.version))
     target.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         repository = Path(scratch, "templates")
         _git("init", "--quiet", "--initial-branch", "main", str(repository))
         if newest is not None:
-            _git(
-                "fetch", "--quiet", str(target.bundle.resolve()), "refs/tags/*:refs/tags/*", folder=repository
-            )
+            _git("fetch", "--quiet", str(target.bundle.resolve()), "refs/tags/*:refs/tags/*", folder=repository)
             _git("update-ref", "refs/heads/main", newest.commit, folder=repository)
         for source in template_files(templates):
             copy = repository / source.relative_to(templates)
@@ -213,9 +207,7 @@ def release(version: str, templates: Path, target: Releases) -> Release:
         new = Release(version=version, commit=commit, digest=current)
         _git("tag", new.tag, folder=repository)
         bundle = Path(scratch, _BUNDLE_NAME)
-        _git(
-            "-c", "pack.threads=1", "bundle", "create", "--quiet", str(bundle), "main", "--tags", folder=repository
-        )
+        _git("-c", "pack.threads=1", "bundle", "create", "--quiet", str(bundle), "main", "--tags", folder=repository)
         shutil.copyfile(bundle, target.bundle)
     manifest = [asdict(entry) for entry in [*target.all(), new]]
     (target.folder / _MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

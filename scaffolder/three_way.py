@@ -42,7 +42,8 @@ class Change:
     Attributes:
         path: POSIX path relative to the merged folder.
         outcome: What happened.
-        stages: For a conflict, git's index stages: 1 base, 2 the person's, 3 the template's, each a blob's mode and hash.
+        stages: For a conflict, git's index stages (1 base, 2 the person's, 3 the template's), each a blob's mode and
+            hash.
     """
 
     path: str
@@ -109,7 +110,8 @@ def merge_folders(base: Path, ours: Path, theirs: Path, scratch: Path) -> Merged
     info = repository / ".git" / "info"
     info.mkdir(exist_ok=True)
     info.joinpath("attributes").write_text(
-        "* !filter !ident !eol !text !merge\n.idea/**/*.xml merge=idea\n.idea/*.xml merge=idea\n.idea/*.iml merge=idea\n",
+        "* !filter !ident !eol !text !merge\n"
+        ".idea/**/*.xml merge=idea\n.idea/*.xml merge=idea\n.idea/*.iml merge=idea\n",
         encoding="utf-8",
     )
     # Run as a file: git starts it in the scratch repository, where a checkout's package could not be imported.
@@ -127,9 +129,7 @@ def merge_folders(base: Path, ours: Path, theirs: Path, scratch: Path) -> Merged
     stages = _unmerged(git)
     special = {path: _settle(repository / path, found) for path, found in stages.items()}
     changes = [
-        Change(
-            path=path, outcome=outcome, stages=tuple(stages[path]) if outcome is Outcome.CONFLICT else ()
-        )
+        Change(path=path, outcome=outcome, stages=tuple(stages[path]) if outcome is Outcome.CONFLICT else ())
         for path, outcome in special.items()
     ]
     before, after = _files(ours), _files(repository)

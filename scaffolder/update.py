@@ -81,9 +81,9 @@ def available(project: Project, releases: Releases, to: str | None = None) -> tu
     if _number(new) < _number(old):
         if to is None:
             raise NewmodelError(
-                _("{project} has the template version {old}, which is newer than this newmodel: update newmodel.").format(
-                    project=project.folder, old=old.tag
-                )
+                _(
+                    "{project} has the template version {old}, which is newer than this newmodel: update newmodel."
+                ).format(project=project.folder, old=old.tag)
             )
         raise NewmodelError(
             _("{project} already has the template version {old}; it cannot go back to {new}.").format(
@@ -122,9 +122,7 @@ def prepare(
         scratch = Path(name)
         base, ours, theirs = scratch / "base", scratch / "ours", scratch / "theirs"
         render(releases.unpack(old), old.tag, base, answers=project.answers)
-        render(
-            releases.unpack(new), new.tag, theirs, answers={**project.answers, **(settings or {})}, ask=ask
-        )
+        render(releases.unpack(new), new.tag, theirs, answers={**project.answers, **(settings or {})}, ask=ask)
         windows_lines = _copy_project(project, ours, base, theirs)
         # The answers are a record of what was rendered, not something to merge.
         shutil.copyfile(base / ANSWERS_FILE, ours / ANSWERS_FILE)

@@ -28,9 +28,7 @@ def test_nothing_changed_gives_the_same_bytes() -> None:
 
 
 def test_a_field_that_pycharm_added_and_one_that_the_template_changed() -> None:
-    ours = BASE.replace(
-        '<module name="demo" />', '<module name="demo" />\n    <option name="SDK_NAME" value="" />'
-    )
+    ours = BASE.replace('<module name="demo" />', '<module name="demo" />\n    <option name="SDK_NAME" value="" />')
     theirs = BASE.replace('PARAMETERS" value=""', 'PARAMETERS" value="--config configs/train.yaml"')
     merged = merge_xml(BASE, ours, theirs)
     assert '<option name="SDK_NAME" value="" />' in merged
@@ -40,9 +38,7 @@ def test_a_field_that_pycharm_added_and_one_that_the_template_changed() -> None:
 def test_another_order_and_layout_is_no_change() -> None:
     ours = (
         BASE.replace('    <option name="PARENT_ENVS" value="true" />\n', "")
-        .replace(
-            '    <method v="2" />', '    <method v="2" />\n    <option name="PARENT_ENVS" value="true" />'
-        )
+        .replace('    <method v="2" />', '    <method v="2" />\n    <option name="PARENT_ENVS" value="true" />')
         .replace("  ", "\t")
     )
     theirs = BASE.replace('PARENT_ENVS" value="true"', 'PARENT_ENVS" value="false"')

@@ -57,9 +57,7 @@ def test_the_same_templates_give_the_same_commit(templates: Path, tmp_path: Path
         ("0.2.0", "Nothing in the templates has changed since 0.1.0."),
     ],
 )
-def test_a_release_that_makes_no_sense_is_refused(
-    templates: Path, tmp_path: Path, version: str, message: str
-) -> None:
+def test_a_release_that_makes_no_sense_is_refused(templates: Path, tmp_path: Path, version: str, message: str) -> None:
     target = Releases(tmp_path / "releases")
     release("0.1.0", templates, target)
     before = target.bundle.read_bytes()
@@ -80,9 +78,7 @@ def test_a_damaged_cache_is_made_anew(templates: Path, tmp_path: Path) -> None:
 def test_an_unknown_version_is_refused_with_the_known_ones(templates: Path, tmp_path: Path) -> None:
     target = Releases(tmp_path / "releases")
     release("0.1.0", templates, target)
-    with pytest.raises(
-        NewmodelError, match=r"no released template version v9\.0; the released ones are: v0\.1\.0"
-    ):
+    with pytest.raises(NewmodelError, match=r"no released template version v9\.0; the released ones are: v0\.1\.0"):
         target.find("v9.0")
 
 

@@ -80,9 +80,7 @@ def versions(
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
-    return subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout
+    return subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def commit(folder: Path) -> None:
@@ -145,9 +143,7 @@ def test_a_file_the_person_renamed_gets_the_change_under_its_new_name(versions) 
 
 def test_a_file_the_template_renamed_keeps_the_persons_edits(versions) -> None:
     model = TRAIN.replace("line", "model")
-    project, releases = versions(
-        {"project/{{ package }}/model.py": None, "project/{{ package }}/network.py": model}
-    )
+    project, releases = versions({"project/{{ package }}/model.py": None, "project/{{ package }}/network.py": model})
     (project.folder / "demo/model.py").write_text(model.replace("model 9\n", "my 9\n"))
     commit(project.folder)
     done = run(project, releases)
@@ -233,9 +229,7 @@ def test_what_tools_leave_is_no_obstacle_and_stays(versions) -> None:
     (project.folder / ".idea/workspace.xml").write_text("<project />")
     configuration = project.folder / ".idea/runConfigurations/Train.xml"
     configuration.write_text(
-        RUN.replace(
-            '<module name="demo" />', '<module name="demo" />\n    <option name="SDK_NAME" value="" />'
-        )
+        RUN.replace('<module name="demo" />', '<module name="demo" />\n    <option name="SDK_NAME" value="" />')
     )
     done = run(project, releases)
     assert not done.conflicts
