@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -117,9 +118,9 @@ def _command(
             # `open` hands on no environment by itself
             told = ["--env", f"PYCHARM_PYTHON_PATH={python}"] if python else []
             return ["open", "-na", str(app), *told, "--args", str(project)]
-    if "flatpak" in Path(words[0]).name and python and "run" in words:
-        position = words.index("run") + 1
-        words[position:position] = [f"--env=PYCHARM_PYTHON_PATH={python}"]
+    if found := re.search(r"/flatpak/app/(com\.jetbrains\.[\w.-]+)/", words[0]):
+        told = [f"--env=PYCHARM_PYTHON_PATH={python}"] if python else []
+        words = ["flatpak", "run", *told, found[1]]
     return [*words, str(project)]
 
 
