@@ -6,14 +6,13 @@ What comes later wins.
 
 from __future__ import annotations
 
+import argparse
 import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-
-from jsonargparse import ArgumentParser
 
 from .config_file import PROJECT, Given, convert, make_config, read_settings, to_yaml, unknown
 from .console import print_error, say
@@ -96,9 +95,8 @@ def find_config(name: str) -> Path:
 def print_help(description: str, settings: dict[str, Setting], values: dict[str, Any]) -> None:
     """Print every setting with its meaning, its type and the value it has now."""
     program = Path(sys.argv[0]).name
-    parser = ArgumentParser(
-        prog=program, description=description, usage=f"{program} [--config FILE] [--NAME VALUE ...]"
-    )
+    usage = f"{program} [--config FILE] [--NAME VALUE ...]"
+    parser = argparse.ArgumentParser(prog=program, description=description, usage=usage)
     parser.add_argument("--config", metavar="FILE", help="a YAML file whose values replace those in configs/")
     parser.add_argument(
         "--print_config", action="store_true", help="print the configuration that results, and end"

@@ -81,7 +81,7 @@ def build(
         words = re.findall(r"\w+", str(error))
         origins = [where[prefix + word] for word in words if prefix + word in where] or ["configuration"]
         start = prefix if words and words[0] in names else ""
-        raise UserError(f"{origins[0]}: {start}{error}") from None
+        raise UserError(f"{origins[0]}: {start}{str(error).rstrip('.')}.") from None
 
 
 def read_settings(path: Path, settings: Mapping[str, Setting]) -> Iterator[Given]:

@@ -108,7 +108,7 @@ def describe_type(hint: Any) -> str:
         return simple[hint]
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
-        return "one of " + ", ".join(str(choice) for choice in parts) if len(parts) > 1 else str(parts[0])
+        return "one of " + ", ".join(str(one) if str(one).isidentifier() else repr(one) for one in parts)
     if is_union(hint):
         return " or ".join(describe_type(part) for part in parts)
     if origin is dict:
