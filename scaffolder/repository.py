@@ -52,9 +52,7 @@ def initialise(project: Path) -> Repository:
     if enclosing := repository_root(project):
         return Repository(
             False,
-            _("The project lies inside the git repository {path}, so it got none of its own.").format(
-                path=enclosing
-            ),
+            _("The project lies inside the git repository {path}, so it got none of its own.").format(path=enclosing),
         )
     branch = [] if _git(project, "config", "init.defaultBranch").stdout.strip() else ["-b", "main"]
     _must(project, "init", "--quiet", "--template=", *branch)

@@ -76,9 +76,7 @@ def diagnose(output: str, returncode: int) -> Diagnosis:
     if found := _NO_WHEEL.search(output):
         name = found["pip"] or found["uv"] or found["absent"]
         return Diagnosis(
-            _("the package index has no {package} for this Python and platform").format(
-                package=name.strip("`,")
-            ),
+            _("the package index has no {package} for this Python and platform").format(package=name.strip("`,")),
             _("Use another Python version, or an index that has it."),
         )
     if _PERMISSION.search(output):

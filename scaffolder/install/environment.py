@@ -81,9 +81,7 @@ def create_environment(
         Interrupted: Ctrl-C, likewise.
     """
     project = project.absolute()
-    variables = {
-        name: value for name, value in (environ or os.environ).items() if name not in _NOT_FOR_INSTALLERS
-    }
+    variables = {name: value for name, value in (environ or os.environ).items() if name not in _NOT_FOR_INSTALLERS}
     variables.update(_FOR_INSTALLERS)
     settings = pip_settings(variables, Path.home())
     _take_over(project)
@@ -154,9 +152,7 @@ def _uv_steps(
     return [*steps, Step(_("Installing the packages"), tuple(command), variables)]
 
 
-def _pip_steps(
-    project: Path, python: str | Path, settings: PackageSettings, dependencies_only: bool
-) -> list[Step]:
+def _pip_steps(project: Path, python: str | Path, settings: PackageSettings, dependencies_only: bool) -> list[Step]:
     pip = (str(environment_python(project)), "-m", "pip", "install")
     steps = []
     if not _works(environment_python(project)):
@@ -232,9 +228,7 @@ def _take_over(project: Path) -> None:
             shutil.rmtree(folder)
         else:
             raise NewmodelError(
-                _("{path} is there but is no working virtual environment; rename or delete it.").format(
-                    path=folder
-                )
+                _("{path} is there but is no working virtual environment; rename or delete it.").format(path=folder)
             )
     try:
         folder.mkdir(exist_ok=True)
@@ -297,9 +291,7 @@ def _log() -> Iterator[IO[str]]:
         folder.mkdir(parents=True, exist_ok=True)
         for old in sorted(folder.glob("install-*.log"))[: -_LOGS_KEPT + 1]:
             old.unlink(missing_ok=True)
-        log = (folder / f"install-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log").open(
-            "w", encoding="utf-8"
-        )
+        log = (folder / f"install-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log").open("w", encoding="utf-8")
     except OSError:
         # an installation is worth more than its log
         log = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115

@@ -21,9 +21,7 @@ def answers(index_url: str, settings: PackageSettings, patience_s: float = PATIE
         return Path(urllib.request.url2pathname(index_url.removeprefix("file://"))).is_dir()
     result: list[bool] = []
     # in a thread: looking up a name knows no time limit
-    thread = threading.Thread(
-        target=lambda: result.append(_ask(index_url, settings, patience_s)), daemon=True
-    )
+    thread = threading.Thread(target=lambda: result.append(_ask(index_url, settings, patience_s)), daemon=True)
     thread.start()
     thread.join(patience_s)
     return bool(result and result[0])
@@ -35,9 +33,7 @@ def _ask(index_url: str, settings: PackageSettings, patience_s: float) -> bool:
         handlers.append(urllib.request.ProxyHandler({"http": settings.proxy, "https": settings.proxy}))
     try:
         if settings.cert:
-            handlers.append(
-                urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=settings.cert))
-            )
+            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=settings.cert)))
         request = urllib.request.Request(index_url, method="HEAD")  # noqa: S310 - the project's own index
         urllib.request.build_opener(*handlers).open(request, timeout=patience_s).close()
     except urllib.error.HTTPError as error:

@@ -67,9 +67,7 @@ def open_project(
     command = _command(launcher, project, python if there else None, system)
     if problem := _start(command, {"PYCHARM_PYTHON_PATH": str(python)} if there else {}, system):
         messages = [_("PyCharm could not be started: {problem}.").format(problem=problem)]
-        return Opening(
-            False, "registered" if name else "click", (*messages, click_line(project, python, there))
-        )
+        return Opening(False, "registered" if name else "click", (*messages, click_line(project, python, there)))
 
     opening = _("PyCharm is opening {path}.").format(path=project)
     if name:
@@ -107,9 +105,7 @@ def _no_environment(project: Path) -> str:
     )
 
 
-def _command(
-    launcher: Path | str | Sequence[str], project: Path, python: Path | None, system: System
-) -> list[str]:
+def _command(launcher: Path | str | Sequence[str], project: Path, python: Path | None, system: System) -> list[str]:
     words = [str(launcher)] if isinstance(launcher, (Path, str)) else list(launcher)
     if system.platform == "darwin":
         program = Path(words[0])
