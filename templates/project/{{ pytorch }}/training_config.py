@@ -20,13 +20,13 @@ class TrainingConfig:
     """Peak learning rate of AdamW, reached at the end of the warm-up; above 0."""
 
     weight_decay: float = 1e-4
-    """Decoupled weight decay of AdamW, as a multiple of the learning rate; biases and norms are left out; 0 = off."""
+    """Decoupled weight decay of AdamW, times the learning rate; biases and norms are left out; 0 = off."""
 
     warmup_fraction: float = 0.05
-    """Share of all optimizer steps in which the rate rises linearly; a cosine then takes it to 0. From 0 to 1."""
+    """Share of the optimizer steps in which the rate rises; then a cosine takes it to 0. From 0 to 1."""
 
     accumulation_steps: int = 1
-    """Batches whose gradients are averaged before one optimizer step, at least 1: as one batch so many times larger."""
+    """Batches that make one optimizer step together, exactly like one larger batch; at least 1."""
 
     clip_norm: float = 1.0
     """Longest norm of the gradient over all weights together; longer ones are scaled down; 0 = off."""
@@ -38,7 +38,7 @@ class TrainingConfig:
     """Where to compute; auto takes a GPU where PyTorch finds one."""
 
     num_workers: int = 0
-    """Processes that prepare batches in advance; 0 = the training process does it itself (best for small tables)."""
+    """Processes that prepare batches in advance; 0 = the training process does it (best for tables)."""
 
     seed: int = 0
     """Start of every random number: initial weights, order of the rows, dropout. From 0 to 2**31 - 1."""
@@ -50,7 +50,7 @@ class TrainingConfig:
     """Save the last state every so many optimizer steps, besides once per epoch; 0 = once per epoch only."""
 
     max_steps: int = 0
-    """Stop after this many optimizer steps (a dry run); the learning rate is that of the whole training; 0 = no limit."""
+    """Stop after this many optimizer steps (a dry run), at the rates of the whole training; 0 = no limit."""
 
     overfit_batches: int = 0
     """Train and validate on the same few batches only: a sound model learns them by heart; 0 = off."""

@@ -1,0 +1,127 @@
+"""Which rows each optimizer step sees, and the loader that fetches them.
+
+The order is a function of the seed and the epoch, so training can go on from any step: no row has to be read
+again to get there. Rows of one step, with `batch_size` 4, `accumulation_steps` 2 and 2 processes:
+
+    step 0:  batch 0 (a b c d)  batch 1 (e f g h)     process 0 takes (a c) (e g), process 1 takes (b d) (f h)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset, Subset, default_collate
+
+from .interruption import leave_interrupts_to_parent
+from .randomness import mixed_seed, seed_everything
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Row numbers that one process fetches together, and the seed for what is random about fetching them."""
+
+    rows: list[int]
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The order of the rows in training: each epoch sees every row once, shuffled anew.
+
+    Attributes:
+        rows: Number of rows in the training set.
+        batch_size: Rows per batch, over all processes together; the last batch of an epoch may be smaller.
+        accumulation_steps: Batches per optimizer step; the last step of an epoch may have fewer.
+        seed: Of the shuffling.
+        process: Number of this process, from 0.
+        processes: Number of processes that share each batch.
+    """
+
+    rows: int
+    batch_size: int
+    accumulation_steps: int = 1
+    seed: int = 0
+    process: int = 0
+    processes: int = 1
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self.rows // (self.batch_size * self.accumulation_steps))
+
+    def batch_sizes(self, step: int) -> list[int]:
+        """Rows in each batch of optimizer step `step` (counted over all epochs), of all processes."""
+        first = (step % self.steps_per_epoch) * self.batch_size * self.accumulation_steps
+        last = min(first + self.batch_size * self.accumulation_steps, self.rows)
+        return [min(self.batch_size, last - start) for start in range(first, last, self.batch_size)]
+
+    def share(self, batch_size: int) -> int:
+        """How many rows of a batch of `batch_size` belong to this process; 0 where there are too few."""
+        return len(range(self.process, batch_size, self.processes))
+
+    def batches(self, first_step: int, last_step: int) -> Iterator[Batch]:
+        """This process' part of every batch from `first_step` up to, not including, `last_step`."""
+        for epoch in range(first_step // self.steps_per_epoch, -(-last_step // self.steps_per_epoch)):
+            generator = torch.Generator().manual_seed(mixed_seed(self.seed, epoch))
+            order = torch.randperm(self.rows, generator=generator)
+            start_of_epoch = epoch * self.steps_per_epoch
+            for step in range(
+                max(first_step, start_of_epoch), min(last_step, start_of_epoch + self.steps_per_epoch)
+            ):
+                start = (step - start_of_epoch) * self.batch_size * self.accumulation_steps
+                for number, size in enumerate(self.batch_sizes(step)):
+                    rows = order[start : start + size]
+                    # A process without a row of its own takes one that will count for nothing: it has to do
+                    # as many backward passes as the others, or they would wait for it for ever.
+                    own = rows[self.process :: self.processes] if self.share(size) else rows[:1]
+                    yield Batch(own.tolist(), mixed_seed(self.seed, step, number, self.process))
+                    start += size
+
+
+class FetchedBatches(Dataset[Any]):
+    """`dataset`, asked for a whole `Batch` at once."""
+
+    def __init__(self, dataset: Dataset[Any]) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, batch: Batch) -> Any:
+        seed_everything(
+            batch.seed
+        )  # so random augmentation does not depend on which worker fetches the batch
+        return fetch(self.dataset, batch.rows)
+
+
+def fetch(dataset: Dataset[Any], rows: Sequence[int]) -> Any:
+    """Fetch `rows` as one batch.
+
+    A data set that has a method `take(rows)` gives them at once, which is fast where all lies in memory; any
+    other one is asked row by row, and the rows are stacked.
+    """
+    if isinstance(dataset, Subset):
+        return fetch(dataset.dataset, [dataset.indices[row] for row in rows])
+    take = getattr(dataset, "take", None)
+    return take(rows) if take else default_collate([dataset[row] for row in rows])
+
+
+def training_loader(
+    dataset: Dataset[Any], batches: Iterator[Batch], *, workers: int, pin: bool
+) -> DataLoader[Any]:
+    """Load `batches` in their order. They are those of all epochs, so workers start once and never idle."""
+    return DataLoader(
+        FetchedBatches(dataset),
+        sampler=batches,
+        batch_size=None,
+        num_workers=workers,
+        worker_init_fn=leave_interrupts_to_parent,
+        pin_memory=pin,
+        generator=torch.Generator(),  # otherwise starting the loader would draw from the global generator
+    )
+
+
+def rows_in_order(rows: int, batch_size: int, process: int = 0, processes: int = 1) -> list[Batch]:
+    """This process' part of all rows, each once and in order, for evaluation."""
+    starts = range(0, rows, batch_size)
+    parts = (range(start + process, min(start + batch_size, rows), processes) for start in starts)
+    return [Batch(list(part), seed=0) for part in parts if part]

@@ -1,0 +1,162 @@
+"""Weights and training state on disk, as safetensors files: plain numbers, nothing that could run.
+
+    checkpoints/best/model.safetensors       weights of the best epoch so far
+    checkpoints/last/training.safetensors    weights, optimizer and progress: all that going on needs
+
+Each file is written under another name and then renamed, which replaces its predecessor in one move: whenever
+the process is killed, there is one whole file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .errors import UserError
+
+History = list[dict[str, Any]]
+"""One dictionary per finished epoch: epoch, step, train_loss, validation_loss, learning_rate, seconds."""
+
+WEIGHTS_FILE = "model.safetensors"
+STATE_FILE = "training.safetensors"
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """How far training is.
+
+    Attributes:
+        epochs_before: Epochs of earlier trainings in the same run, such as those with a frozen backbone.
+        step: Optimizer steps done, over all epochs.
+        loss_sum: Sum of the losses of the rows seen in the epoch in progress.
+        seconds: Time spent on the epoch in progress.
+        best: Best value of the monitored column so far; None before the end of the first epoch.
+        best_epoch: Its epoch, from 1; 0 before the end of the first epoch.
+        history: A row per finished epoch of this training.
+    """
+
+    epochs_before: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+    best: float | None = None
+    best_epoch: int = 0
+    history: History = field(default_factory=list)
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch in progress, from 1."""
+        return self.epochs_before + len(self.history) + 1
+
+
+def save_weights(model: nn.Module, folder: Path) -> None:
+    """Write the weights and buffers of `model` to `folder`/model.safetensors."""
+    _write(folder / WEIGHTS_FILE, _independent(model.state_dict()), {})
+
+
+def load_weights(model: nn.Module, folder: Path) -> None:
+    """Give `model` the weights in `folder`/model.safetensors. Raises UserError when they do not fit."""
+    file = folder / WEIGHTS_FILE
+    tensors, _ = _read(file)
+    _fill(model, tensors, file)
+
+
+def save_state(
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    *,
+    scaler: Mapping[str, Any],
+    order: Mapping[str, int],
+) -> None:
+    """Write all that going on needs to `folder`/training.safetensors.
+
+    `scaler` is the state of the loss scaling of float16; `order` holds what decides which rows a step sees.
+    """
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for weight, values in optimizer.state_dict()["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{weight}.{name}"] = value
+    state = {"progress": asdict(progress), "scaler": dict(scaler), "order": dict(order)}
+    _write(folder / STATE_FILE, _independent(tensors), {"state": json.dumps(state)})
+
+
+def load_state(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, *, order: Mapping[str, int]
+) -> tuple[Progress, dict[str, Any]]:
+    """Give `model` and `optimizer` the saved state; return the progress and the state of the loss scaling.
+
+    Learning rate, weight decay and the like stay those of the present configuration. Raises UserError when
+    the saved steps saw other rows than the same steps would see now.
+    """
+    file = folder / STATE_FILE
+    tensors, metadata = _read(file)
+    state = json.loads(metadata["state"])
+    for name, present in order.items():
+        if present != state["order"][name]:
+            raise UserError(
+                f"{file} comes from a training with {name} {state['order'][name]}, not {present}: "
+                "go on with the same data and settings, or begin a new run without --training.resume."
+            )
+    weights: dict[str, Tensor] = {}
+    optimizer_state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        kind, name = key.split(".", 1)
+        if kind == "model":
+            weights[name] = value
+        else:
+            weight, name = name.split(".", 1)
+            optimizer_state.setdefault(int(weight), {})[name] = value
+    _fill(model, weights, file)
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": optimizer_state})
+    return Progress(**state["progress"]), state["scaler"]
+
+
+def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors in main memory, tied weights as copies: safetensors takes no two that share memory."""
+    seen: set[int] = set()
+    result = {}
+    for name, tensor in tensors.items():
+        storage = tensor.untyped_storage().data_ptr()
+        shared = storage in seen
+        seen.add(storage)
+        tensor = tensor.detach().cpu().contiguous()
+        result[name] = tensor.clone() if shared else tensor
+    return result
+
+
+def _write(file: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    save_file(tensors, unfinished, metadata={"format": "pt", **metadata})
+    unfinished.replace(file)
+
+
+def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if not file.exists():
+        raise UserError(f"{file} does not exist: this run has no such checkpoint yet.")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            # Copies: the tensors would keep the file open, and Windows cannot replace an open file.
+            tensors = {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
+            return tensors, opened.metadata()
+    except SafetensorError as error:
+        raise UserError(f"{file} is damaged ({error}): take the checkpoint of another run.") from None
+
+
+def _fill(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise UserError(f"{file} holds the weights of a model of another shape: {detail}") from None

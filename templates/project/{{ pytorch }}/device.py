@@ -1,0 +1,114 @@
+"""Device, number format and seeds: what has to be settled before the first layer is made."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import platform
+import time
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import nn
+
+from .errors import UserError
+from .randomness import seed_everything
+from .training_config import TrainingConfig
+
+MIXED_PRECISION = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+
+
+def prepare(config: TrainingConfig) -> None:
+    """Check that this machine has what `config` asks for, and seed. Call it before the model is built.
+
+    Raises UserError when something is missing.
+    """
+    gpu = uses_gpu(config)
+    if config.device == "gpu" and not gpu:
+        raise UserError("training.device is gpu, but PyTorch finds no GPU here: set it to auto or cpu.")
+    if config.precision == "float16" and not gpu:
+        raise UserError("training.precision is float16, which needs a GPU: set it to float32 or bfloat16.")
+    if config.precision == "bfloat16" and torch.cuda.is_available() and gpu:
+        major, _ = torch.cuda.get_device_capability()
+        if major < 8:
+            raise UserError(
+                f"training.precision is bfloat16, but {torch.cuda.get_device_name()} cannot compute so: "
+                "set it to float16 or float32."
+            )
+    seed_everything(config.seed)
+
+
+def uses_gpu(config: TrainingConfig) -> bool:
+    """Whether training takes place on a GPU (NVIDIA, AMD, Intel or Apple)."""
+    return config.device != "cpu" and torch.accelerator.is_available()
+
+
+def make_accelerator(config: TrainingConfig) -> Accelerator:
+    """Accelerate's handle on device, precision and processes. Raises UserError as `prepare` does."""
+    prepare(config)
+    AcceleratorState._reset_state()  # or a second training could not have another precision
+    accelerator = Accelerator(cpu=not uses_gpu(config), mixed_precision=MIXED_PRECISION[config.precision])
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if accelerator.num_processes != started:
+        raise UserError(
+            f"{started} processes were started, but they do not see each other: "
+            "start them with torchrun --nproc_per_node N train.py."
+        )
+    if started > 1:
+        atexit.register(_leave_process_group)
+    return accelerator
+
+
+def describe_device(config: TrainingConfig) -> dict[str, Any]:
+    """What training runs on: name, kind, number of devices, number format, threads, version of PyTorch."""
+    gpu = uses_gpu(config)
+    if gpu and torch.cuda.is_available():
+        name = torch.cuda.get_device_name()
+    elif gpu:
+        name = str(torch.accelerator.current_accelerator())
+    else:
+        name = platform.processor() or platform.machine()
+    return {
+        "device": name,
+        "kind": "gpu" if gpu else "cpu",
+        "count": int(os.environ.get("WORLD_SIZE", "1")),
+        "precision": config.precision,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def check_device(steps: int = 20) -> dict[str, Any]:
+    """Train a tiny network for `steps` steps: that works only if everything is installed rightly.
+
+    Gives the device, the loss before and after, and the seconds it took.
+    """
+    seed_everything(0)
+    device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    points = torch.randn(256, 2, device=device)  # (N, 2)
+    inside = (points.norm(dim=1, keepdim=True) < 1).float()  # (N, 1)
+    model = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 1)).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    loss = nn.BCEWithLogitsLoss()
+    before = loss(model(points), inside).item()
+    began = time.perf_counter()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(model(points), inside).backward()
+        optimizer.step()
+    after = loss(
+        model(points), inside
+    ).item()  # .item() waits for the device, so the time below is the real one
+    return {
+        "device": str(device),
+        "loss_before": before,
+        "loss_after": after,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def _leave_process_group() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

@@ -1,0 +1,41 @@
+"""Optimizer and learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import nn
+
+from .training_config import TrainingConfig
+
+
+def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """AdamW over the weights that are not frozen; biases and normalisation (1-d tensors) do not decay."""
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {
+            "params": [parameter for parameter in trainable if parameter.ndim >= 2],
+            "weight_decay": config.weight_decay,
+        },
+        {"params": [parameter for parameter in trainable if parameter.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+def warmup_cosine(step: int, *, steps: int, warmup: int) -> float:
+    """Share of the peak rate in optimizer step `step` (from 0) of `steps`.
+
+    Linear from 1/(`warmup`+1) up to 1 in the first `warmup` steps, then half a cosine wave down towards 0
+    (Loshchilov and Hutter, SGDR, 2017, without restarts).
+    """
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
+
+
+def make_schedule(config: TrainingConfig, steps: int) -> Callable[[int], float]:
+    """`warmup_cosine` for a training of `steps` optimizer steps. It keeps no state: resuming needs none."""
+    return partial(warmup_cosine, steps=steps, warmup=round(config.warmup_fraction * steps))

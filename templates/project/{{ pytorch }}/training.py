@@ -1,0 +1,343 @@
+"""The training loop that every task shares, on Accelerate: one process or several, CPU or GPU.
+
+one step:   for each batch: forward → loss → backward          (gradients add up)
+            clip the gradient → optimizer → next step
+one epoch:  every row once → validation → checkpoints (best, last) → a row of the history
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, send_to_device
+from torch import Tensor, nn
+from torch.utils.data import Dataset, Subset
+
+from .batches import Plan, training_loader
+from .checkpoint import STATE_FILE, History, Progress, load_state, load_weights, save_state, save_weights
+from .device import make_accelerator
+from .errors import UserError
+from .evaluation import Loss, evaluation_loader, mean_loss
+from .freezing import set_training_mode
+from .interruption import Interruption, interruption
+from .profiling import part, profiled
+from .randomness import mixed_seed
+from .runs import Run
+from .schedule import make_optimizer, make_schedule
+from .training_config import TrainingConfig
+from .training_log import TrainingLog, training_log
+
+DROPOUT = 1  # tells the seeds of what is random in the model from those of fetching the same batch
+
+
+def fit(
+    model: nn.Module,
+    train: Dataset[Any],
+    validation: Dataset[Any] | None,
+    config: TrainingConfig,
+    run: Run,
+    *,
+    loss: Loss,
+    monitor: str = "validation_loss",
+    optimizer: torch.optim.Optimizer | None = None,
+    phase: str = "",
+) -> History:
+    """Train `model` and leave it with the weights of its best epoch.
+
+    The run folder gets `checkpoints/best` and `checkpoints/last`, `history.csv` and TensorBoard's logs. With
+    `config.resume` set, training goes on from `checkpoints/last`, right after the optimizer step saved there: on a
+    CPU, with the same number of threads, it ends with the very weights of a training that never stopped.
+
+    Args:
+        model: Takes the inputs of a batch (a tensor or a dictionary of tensors) and gives its outputs.
+        train: Gives `(inputs, target)` for a row number.
+        validation: Likewise; with None, the training loss decides which epoch is best.
+        config: How to train.
+        run: Where results are kept.
+        loss: Mean loss of a batch, or one loss per row, from the model's outputs and the targets.
+        monitor: Column of the history whose smallest value is best.
+        optimizer: AdamW as `config` says, unless given; its rates are then the peaks of the schedule.
+        phase: Name of a part of a training in several parts, with checkpoints in `checkpoints/<phase>/`.
+
+    Raises:
+        UserError: When the loss stops being a number, or when there is nothing to go on with.
+        KeyboardInterrupt: After Ctrl-C, with a message on how to go on.
+    """
+    loop = Loop(
+        model, train, validation, config, run, loss=loss, monitor=monitor, optimizer=optimizer, phase=phase
+    )
+    loop.train()
+    return loop.progress.history
+
+
+class Loop:
+    """One training in progress."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train: Dataset[Any],
+        validation: Dataset[Any] | None,
+        config: TrainingConfig,
+        run: Run,
+        *,
+        loss: Loss,
+        monitor: str,
+        optimizer: torch.optim.Optimizer | None,
+        phase: str,
+    ) -> None:
+        self.config = config
+        self.run = run
+        self.loss = loss
+        self.phase = phase
+        self.accelerator = make_accelerator(config)
+        self.checkpoints = first_process_path(self.accelerator, run.path("checkpoints")) / phase
+        if config.overfit_batches:
+            train = validation = some_rows(train, config.overfit_batches * config.batch_size, config.seed)
+        self.monitor = monitor if validation is not None else "train_loss"
+        self.plan = Plan(
+            rows=len(train),  # type: ignore[arg-type]
+            batch_size=config.batch_size,
+            accumulation_steps=config.accumulation_steps,
+            seed=config.seed,
+            process=self.accelerator.process_index,
+            processes=self.accelerator.num_processes,
+        )
+        self.train_rows = train
+        self.validation = None
+        if validation is not None:
+            self.validation = evaluation_loader(
+                validation,
+                config.batch_size,
+                workers=config.num_workers,
+                process=self.plan.process,
+                processes=self.plan.processes,
+            )
+        self.model = model  # saved and evaluated; `self.trained` is the same, wrapped for several processes
+        optimizer = optimizer or make_optimizer(model, config)
+        self.trained, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.parameters = [weight for weight in model.parameters() if weight.requires_grad]
+        self.peak_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.last_step = config.epochs * self.plan.steps_per_epoch
+        self.schedule = make_schedule(config, self.last_step)
+        if config.max_steps:
+            self.last_step = min(self.last_step, config.max_steps)
+        self.order = {
+            "rows": self.plan.rows,
+            "batch_size": config.batch_size,
+            "accumulation_steps": config.accumulation_steps,
+            "seed": config.seed,
+        }
+        self.patience = 0 if config.overfit_batches else config.patience
+        self.progress = Progress(epochs_before=max((int(row["epoch"]) for row in run.history()), default=0))
+        self.loss_sum = torch.zeros((), device=self.accelerator.device)  # of this process, in this epoch
+        if config.resume and (self.checkpoints / "last" / STATE_FILE).exists():
+            self.restore()
+
+    def restore(self) -> None:
+        """Go back to the state that was saved last."""
+        self.progress, scaler = load_state(
+            self.checkpoints / "last", self.model, self.optimizer, order=self.order
+        )
+        if self.accelerator.scaler and scaler:
+            self.accelerator.scaler.load_state_dict(scaler)
+        if self.accelerator.is_main_process:
+            self.loss_sum.fill_(self.progress.loss_sum)
+            for row in self.progress.history:
+                self.run.log(row["epoch"], {name: value for name, value in row.items() if name != "epoch"})
+
+    def train(self) -> None:
+        """Train to the last epoch, to early stopping, to the last step of a dry run, or to Ctrl-C."""
+        plan, progress = self.plan, self.progress
+        batches = iter(
+            training_loader(
+                self.train_rows,
+                plan.batches(progress.step, self.last_step),
+                workers=self.config.num_workers,
+                pin=self.accelerator.device.type == "cuda",
+            )
+        )
+        try:
+            with (
+                interruption() as stop,
+                training_log(
+                    self.run,
+                    phase=self.phase,
+                    quiet=not self.accelerator.is_main_process,
+                    steps=self.last_step,
+                    done=progress.step,
+                ) as log,
+                profiled(self.run.path("profile"), self.config.profile) as profile_step,
+            ):
+                while len(progress.history) < self.config.epochs and not self.stopped_early():
+                    self.train_epoch(batches, stop, log, profile_step)
+                    self.end_epoch(log)
+                    if progress.step >= self.last_step:
+                        break
+        except KeyboardInterrupt as interrupt:
+            raise interrupt if interrupt.args else self.interrupted() from None
+        self.accelerator.wait_for_everyone()
+        # From here on the model computes in float32 again: Accelerate had put autocast around its forward.
+        self.accelerator.unwrap_model(self.trained, keep_fp32_wrapper=False)
+        load_weights(self.model, self.checkpoints / "best")
+        self.optimizer.zero_grad()
+
+    def train_epoch(
+        self, batches: Iterator[Any], stop: Interruption, log: TrainingLog, profile_step: Callable[[], None]
+    ) -> None:
+        """Take the remaining optimizer steps of the epoch in progress."""
+        progress, every = self.progress, self.config.checkpoint_steps
+        last_step = min((len(progress.history) + 1) * self.plan.steps_per_epoch, self.last_step)
+        began = time.perf_counter() - progress.seconds
+        set_training_mode(self.trained)
+        while progress.step < last_step:
+            loss = self.train_step(batches)
+            progress.step += 1
+            progress.seconds = time.perf_counter() - began
+            profile_step()
+            if log.wants_update():
+                log.update(progress.epoch, progress.step, self.finite(loss))
+            if self.should_stop(stop):
+                self.save_last()
+                raise self.interrupted()
+            if every and progress.step % every == 0:
+                self.save_last()
+
+    def train_step(self, batches: Iterator[Any]) -> Tensor:
+        """Take one optimizer step on the mean loss of its rows; return the loss of its last batch."""
+        step = self.progress.step
+        sizes = self.plan.batch_sizes(step)
+        for number, size in enumerate(sizes):
+            with part("data"):
+                inputs, target = send_to_device(next(batches), self.accelerator.device, non_blocking=True)
+            own = self.plan.share(size)
+            torch.manual_seed(mixed_seed(self.config.seed, step, number, self.plan.process, DROPOUT))
+            more = number < len(sizes) - 1
+            with self.accelerator.no_sync(self.trained) if more else nullcontext():
+                with part("forward"):
+                    loss = self.loss(self.trained(inputs), target).mean()
+                with part("backward"):
+                    # A row weighs the same in whichever batch and process it is, and processes are averaged.
+                    self.accelerator.backward(loss * (own * self.plan.processes / sum(sizes)))
+            self.loss_sum += loss.detach() * own
+        with part("optimizer"):
+            if self.config.clip_norm:
+                self.accelerator.clip_grad_norm_(self.parameters, self.config.clip_norm)
+            share = self.schedule(step)
+            for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
+                group["lr"] = peak * share
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        return loss.detach()
+
+    def end_epoch(self, log: TrainingLog) -> None:
+        """Validate, save, and write the row of the epoch."""
+        progress, plan = self.progress, self.plan
+        whole = progress.step == (len(progress.history) + 1) * plan.steps_per_epoch
+        if not whole:  # a dry run ends within an epoch: what is saved goes on from here as if it had not
+            self.save_last()
+        seen = plan.rows if whole else sum(sum(plan.batch_sizes(step)) for step in self.steps_of_epoch())
+        row = {
+            "epoch": progress.epoch,
+            "step": progress.step,
+            "train_loss": self.finite(self.accelerator.reduce(self.loss_sum)) / seen,
+        }
+        if self.validation is not None:
+            row["validation_loss"] = mean_loss(self.model, self.validation, self.loss, self.accelerator)
+            self.finite(row["validation_loss"])
+        row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        row["seconds"] = progress.seconds
+        best = progress.best is None or (whole and row[self.monitor] < progress.best)
+        if best:
+            progress.best, progress.best_epoch = row[self.monitor], progress.epoch
+            if self.accelerator.is_main_process:
+                save_weights(self.model, self.checkpoints / "best")
+        progress.history.append(row)
+        progress.seconds = 0.0
+        self.loss_sum.zero_()
+        if whole:
+            self.save_last()
+        log.epoch(row, best)
+
+    def steps_of_epoch(self) -> range:
+        """The optimizer steps done in the epoch in progress."""
+        return range(len(self.progress.history) * self.plan.steps_per_epoch, self.progress.step)
+
+    def stopped_early(self) -> bool:
+        """Whether the last `patience` epochs brought no better value."""
+        progress = self.progress
+        return 0 < self.patience <= progress.epoch - 1 - progress.best_epoch and progress.best is not None
+
+    def should_stop(self, stop: Interruption) -> bool:
+        """Whether to stop for Ctrl-C; several processes agree on it, every tenth step."""
+        if self.plan.processes == 1:
+            return stop.requested
+        if self.progress.step % 10:
+            return False
+        requested = torch.tensor(float(stop.requested), device=self.accelerator.device)
+        return self.accelerator.reduce(requested).item() > 0
+
+    def save_last(self) -> None:
+        """Save what going on needs, unless it is spoilt."""
+        progress = self.progress
+        progress.loss_sum = self.finite(self.accelerator.reduce(self.loss_sum))
+        self.finite(torch.stack([weight.detach().abs().max() for weight in self.parameters]).max())
+        if self.accelerator.is_main_process:
+            save_state(
+                self.checkpoints / "last",
+                self.model,
+                self.optimizer,
+                progress,
+                scaler=self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
+                order=self.order,
+            )
+        self.accelerator.wait_for_everyone()
+
+    def finite(self, value: Tensor | float) -> float:
+        """`value` as a number. Raises UserError when it is infinite or not a number."""
+        number = float(value)
+        if math.isfinite(number):
+            return number
+        raise UserError(
+            f"The loss or a weight became {number} by step {self.progress.step} (epoch {self.progress.epoch}): "
+            f"lower training.learning_rate (now {self.config.learning_rate:g}), set training.clip_norm "
+            f"(now {self.config.clip_norm:g}) or look for extreme values in the data; "
+            f"the checkpoints in {self.checkpoints} are of earlier steps."
+        )
+
+    def interrupted(self) -> KeyboardInterrupt:
+        """What to tell after Ctrl-C."""
+        command = resume_command(self.run, self.plan.processes)
+        return KeyboardInterrupt(f"Training is saved. Go on with: {command}")
+
+
+def some_rows(dataset: Dataset[Any], count: int, seed: int) -> Dataset[Any]:
+    """`count` rows of `dataset`, chosen at random: the first ones may all be of one class."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(dataset), generator=generator)  # type: ignore[arg-type]
+    return Subset(dataset, order[:count].tolist())
+
+
+def first_process_path(accelerator: Accelerator, path: Path) -> Path:
+    """The path that the first process has: its run folder holds the checkpoints of all."""
+    return Path(broadcast_object_list([str(path)])[0]) if accelerator.num_processes > 1 else path
+
+
+def resume_command(run: Run, processes: int) -> str:
+    """The command that goes on with `run`: the present one, and the folder."""
+    script = Path(sys.argv[0]).name if sys.argv[0].endswith(".py") else f"{run.stage}.py"
+    words = [word for word in sys.argv[1:] if not word.startswith("--training.resume=")]
+    while "--training.resume" in words:
+        place = words.index("--training.resume")
+        del words[place : place + 2]
+    start = ["python"] if processes == 1 else ["torchrun", "--nproc_per_node", str(processes)]
+    return shlex.join([*start, script, *words, "--training.resume", str(run.folder)])

@@ -1,0 +1,66 @@
+"""What training shows and writes down: progress bar, a line per epoch, history.csv, TensorBoard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.progress import Progress as Bar
+from torch.utils.tensorboard import SummaryWriter
+
+from .console import progress, say
+from .runs import Run
+
+SECONDS_BETWEEN_UPDATES = 0.25
+
+
+class TrainingLog:
+    """Writes for one process; in the others (`quiet`) every method does nothing."""
+
+    def __init__(self, run: Run, bar: Bar, writer: SummaryWriter | None, *, steps: int, done: int) -> None:
+        self.run = run
+        self.bar = bar
+        self.writer = writer
+        self.task = bar.add_task("training", total=steps, completed=done)
+        self.next_update = 0.0
+
+    def wants_update(self) -> bool:
+        """Whether to show the loss again. Not after every step: to read it, the CPU waits for the GPU."""
+        return self.writer is not None and time.monotonic() >= self.next_update
+
+    def update(self, epoch: int, step: int, loss: float) -> None:
+        """Show where training is."""
+        self.next_update = time.monotonic() + SECONDS_BETWEEN_UPDATES
+        self.bar.update(self.task, completed=step, description=f"epoch {epoch}  loss {loss:.4g}")
+        self.bar.refresh()
+        if self.writer:
+            self.writer.add_scalar("loss/step", loss, step)
+
+    def epoch(self, row: Mapping[str, Any], best: bool) -> None:
+        """Write down the row of a finished epoch."""
+        if self.writer is None:
+            return
+        self.bar.update(self.task, completed=row["step"])
+        self.run.log(row["epoch"], {name: value for name, value in row.items() if name != "epoch"})
+        for name in ("train_loss", "validation_loss", "learning_rate"):
+            if name in row:
+                self.writer.add_scalar(name, row[name], row["step"])
+        self.writer.flush()
+        validation = f"  validation {row['validation_loss']:.4g}" if "validation_loss" in row else ""
+        say(f"epoch {row['epoch']:3}  loss {row['train_loss']:.4g}{validation}{'  best' if best else ''}")
+
+
+@contextmanager
+def training_log(run: Run, *, phase: str, quiet: bool, steps: int, done: int) -> Iterator[TrainingLog]:
+    """Open bar and files for a training of `steps` optimizer steps, of which `done` are done."""
+    bar = progress()
+    bar.disable = quiet
+    bar.live.auto_refresh = False  # a second thread that draws would slow short steps down; `update` draws
+    folder = run.path("tensorboard") / phase
+    writer = None if quiet else SummaryWriter(folder, purge_step=done + 1 if done else None)
+    with bar:
+        yield TrainingLog(run, bar, writer, steps=steps, done=done)
+    if writer:
+        writer.close()
