@@ -12,121 +12,129 @@ from .training_config import TrainingConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which table, which column to predict, and corrections to what was found out about the columns.
-
-    Attributes:
-        file: The table: CSV, TSV or Parquet (`.parquet`); a relative path begins at the project's folder.
-        target: Name of the column to predict.
-        problem: `classification` predicts one of a few classes, `regression` a number; `auto` looks at the target.
-        encoding: Of a text file, for example `utf-8`, `gb18030`, `latin-1`; `auto` finds it.
-        delimiter: Between the columns of a text file, one character or `tab`; `auto` finds it.
-        decimal: Character before the decimals, `.` or `,`; `auto` finds it. The other one may group thousands.
-        missing_values: What else means "missing" besides an empty cell, NA, N/A, null, none, nan, - and ?.
-        numeric: Columns to read as numbers, whatever they look like.
-        categorical: Columns to read as categories, also when they hold numbers (codes such as postcodes).
-        dates: Columns to read as dates or times.
-        drop: Columns that the model must not see: what is only known after the outcome, say.
-        class_weights: `balanced` weighs rare classes up in the loss, `none` does not;
-            `auto` does so when the rarest class has less than 10 % of the rows.
-    """
+    """Which table, which column to predict, and corrections to what was found out about the columns."""
 
     file: str
+    """The table: CSV, TSV or Parquet (`.parquet`); a relative path begins at the project's folder."""
+
     target: str
+    """Name of the column to predict."""
+
     problem: Literal["auto", "classification", "regression"] = "auto"
+    """`classification` predicts one of a few classes, `regression` a number; `auto` looks at the target."""
+
     encoding: str = "auto"
+    """Of a text file, for example `utf-8`, `gb18030`, `latin-1`; `auto` finds it."""
+
     delimiter: str = "auto"
+    """Between the columns of a text file, one character or `tab`; `auto` finds it."""
+
     decimal: Literal["auto", ".", ","] = "auto"
+    """Character before the decimals, `.` or `,`; `auto` finds it. The other one may group thousands."""
+
     missing_values: list[str] = field(default_factory=list)
+    """What else means "missing" besides an empty cell, NA, N/A, null, none, nan, - and ?."""
+
     numeric: list[str] = field(default_factory=list)
+    """Columns to read as numbers, whatever they look like."""
+
     categorical: list[str] = field(default_factory=list)
-    dates: list[str] = field(default_factory=list)
+    """Columns to read as categories, also when they hold numbers (codes such as postcodes)."""
+
+    dates: dict[str, str] = field(default_factory=dict)
+    """Columns to read as dates or times, each with its format, such as `%d/%m/%Y`, or `auto`."""
+
     drop: list[str] = field(default_factory=list)
+    """Columns that the model must not see: what is only known after the outcome, say."""
+
     class_weights: Literal["auto", "none", "balanced"] = "auto"
+    """`balanced` weighs rare classes up in the loss, `none` does not; `auto` does so when the rarest class
+    has less than 10 % of the rows."""
 
     def __post_init__(self) -> None:
         if not self.file.strip():
-            raise ValueError("data.file is empty: give the path of the table")
+            raise ValueError("file is empty: give the path of the table")
         if not self.target.strip():
-            raise ValueError("data.target is empty: give the name of the column to predict")
+            raise ValueError("target is empty: give the name of the column to predict")
         if self.delimiter not in ("auto", "tab") and len(self.delimiter) != 1:
-            raise ValueError(f"data.delimiter is {self.delimiter!r}: it must be one character, 'tab' or 'auto'")
+            raise ValueError(f"delimiter is {self.delimiter!r}: it must be one character, 'tab' or 'auto'")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitConfig:
-    """How the rows are divided into training, validation and test rows, before anything is fitted.
-
-    Attributes:
-        method: `random`; `stratified` keeps the shares of the classes equal in all parts; `grouped` keeps all rows of
-            one group (a person, say) in one part; `time` trains on the past and tests on the future;
-            `auto` is grouped or time where such a column is named, else stratified for classes, else random.
-        group_column: Rows with the same value here stay together; needed by `grouped`. The model never sees it.
-        time_column: Dates, times or numbers that order the rows; needed by `time`.
-        validation: Share of the rows for early stopping and for choosing settings, above 0 and below 1.
-        test: Share of the rows for the final figures, looked at by nothing before, above 0 and below 1.
-        seed: Of the shuffling; the same seed gives the same parts.
-    """
+    """How the rows are divided into training, validation and test rows, before anything is fitted."""
 
     method: Literal["auto", "random", "stratified", "grouped", "time"] = "auto"
+    """`random`; `stratified` keeps the shares of the classes equal in all parts; `grouped` keeps all rows
+    of one group (a person, say) in one part; `time` trains on the past and tests on the future; `auto`
+    is grouped or time where such a column is named, else stratified for classes, else random."""
+
     group_column: str = ""
+    """Rows with the same value here stay together; needed by `grouped`. The model never sees it."""
+
     time_column: str = ""
+    """Dates, times or numbers that order the rows; needed by `time`."""
+
     validation: float = 0.15
+    """Share of the rows for early stopping and for choosing settings, above 0 and below 1."""
+
     test: float = 0.15
+    """Share of the rows for the final figures, looked at by nothing before, above 0 and below 1."""
+
     seed: int = 0
+    """Of the shuffling; the same seed gives the same parts."""
 
     def __post_init__(self) -> None:
         for name in ("validation", "test"):
             if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"split.{name} is {getattr(self, name)}: it must be above 0 and below 1")
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be above 0 and below 1")
         if self.validation + self.test >= 1:
-            raise ValueError("split.validation and split.test together leave no rows to train on")
+            raise ValueError("validation and split.test together leave no rows to train on")
         if self.method == "grouped" and not self.group_column:
-            raise ValueError("split.group_column is empty, but split.method is 'grouped'")
+            raise ValueError("group_column is empty, but split.method is 'grouped'")
         if self.method == "time" and not self.time_column:
-            raise ValueError("split.time_column is empty, but split.method is 'time'")
+            raise ValueError("time_column is empty, but split.method is 'time'")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentConfig:
-    """Which rows are kept out of training, so that the trained model can later be fine-tuned to them.
-
-    Attributes:
-        column: Column whose values name segments (a site, a country, a product). The model never sees it.
-            `auto` looks for a suitable one and otherwise takes a random part of the rows; `none` takes a random part.
-        values: Values of that column that make up the segment; empty: the smallest value that has enough rows.
-        share: Share of the rows in a random part, above 0 and below 1; not used where a column gives the segment.
-    """
+    """Which rows are kept out of training, so that the trained model can later be fine-tuned to them."""
 
     column: str = "auto"
+    """Column whose values name segments (a site, a country, a product). The model never sees it. `auto`
+    looks for a suitable one and otherwise takes a random part of the rows; `none` takes a random part."""
+
     values: list[str] = field(default_factory=list)
+    """Values of that column that make up the segment; empty: the smallest value that has enough rows."""
+
     share: float = 0.15
+    """Share of the rows in a random part, above 0 and below 1; not used where a column gives the segment."""
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
-            raise ValueError(f"segment.share is {self.share}: it must be above 0 and below 1")
+            raise ValueError(f"share is {self.share}: it must be above 0 and below 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """A network over numbers and embedded categories.
-
-    Attributes:
-        embedding_size: Largest width of a category's embedding; a column with few categories gets a narrower one.
-        hidden_sizes: Width of each hidden layer, first to last.
-        dropout: Share of hidden units switched off at random in each training step, 0 or more and below 1.
-    """
+    """A network over numbers and embedded categories."""
 
     embedding_size: int = 8
+    """Largest width of a category's embedding; a column with few categories gets a narrower one."""
+
     hidden_sizes: list[int] = field(default_factory=lambda: [128, 64])
+    """Width of each hidden layer, first to last."""
+
     dropout: float = 0.1
+    """Share of hidden units switched off at random in each training step, 0 or more and below 1."""
 
     def __post_init__(self) -> None:
         if self.embedding_size < 1:
-            raise ValueError(f"model.embedding_size is {self.embedding_size}: it must be 1 or more")
+            raise ValueError(f"embedding_size is {self.embedding_size}: it must be 1 or more")
         if not self.hidden_sizes or min(self.hidden_sizes) < 1:
-            raise ValueError(f"model.hidden_sizes is {self.hidden_sizes}: give one or more widths of 1 or more")
+            raise ValueError(f"hidden_sizes is {self.hidden_sizes}: give one or more widths of 1 or more")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"model.dropout is {self.dropout}: it must be 0 or more and below 1")
+            raise ValueError(f"dropout is {self.dropout}: it must be 0 or more and below 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,26 +150,29 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig:
-    """Settings of finetune.py. Table, split, segment and model are those of the run that is fine-tuned.
-
-    Attributes:
-        pretrained: Folder of the training run to start from, or `latest`.
-        rows: Rows of the segment to train on; the model has seen none of them. 10 or more.
-        validation_rows: Further rows of the segment for early stopping. 10 or more. All the others are test rows.
-        frozen_epochs: Epochs in which only the last layer learns, before all layers do; 0 skips this.
-        frozen_learning_rate: Step size in these epochs, above 0. Afterwards training.learning_rate, a lower one.
-        seeds: With how many seeds fine-tuning and training from scratch are repeated, on the same rows, to compare
-            them; 1 or more.
-        training: The second part, with all layers learning.
-    """
+    """Settings of finetune.py. Table, split, segment and model are those of the run that is fine-tuned."""
 
     pretrained: str = "latest"
+    """Folder of the training run to start from, or `latest`."""
+
     rows: int = 200
+    """Rows of the segment to train on; the model has seen none of them. 10 or more."""
+
     validation_rows: int = 100
+    """Further rows of the segment for early stopping. 10 or more. All the others are test rows."""
+
     frozen_epochs: int = 10
+    """Epochs in which only the last layer learns, before all layers do; 0 skips this."""
+
     frozen_learning_rate: float = 1e-2
+    """Step size in these epochs, above 0. Afterwards training.learning_rate, a lower one."""
+
     seeds: int = 5
+    """With how many seeds fine-tuning and training from scratch are repeated, on the same rows, to compare
+    them; 1 or more."""
+
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    """The second part, with all layers learning."""
 
     def __post_init__(self) -> None:
         for name, least in (("rows", 10), ("validation_rows", 10), ("frozen_epochs", 0), ("seeds", 1)):
@@ -173,17 +184,16 @@ class FinetuneConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
-    """Settings of eval.py.
-
-    Attributes:
-        run: Folder of a training or fine-tuning run, or `latest`.
-        part: Which rows to evaluate on.
-        batch_size: Rows per step, 1 or more; more is faster and needs more memory.
-    """
+    """Settings of eval.py."""
 
     run: str = "latest"
+    """Folder of a training or fine-tuning run, or `latest`."""
+
     part: Literal["train", "validation", "test"] = "test"
+    """Which rows to evaluate on."""
+
     batch_size: int = 1024
+    """Rows per step, 1 or more; more is faster and needs more memory."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -192,19 +202,19 @@ class EvalConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig:
-    """Settings of predict.py.
-
-    Attributes:
-        run: Folder of a training or fine-tuning run, or `latest`.
-        input: Table with the columns that the model was trained on; the target is not needed.
-        output: CSV file to write; empty: `predictions.csv` in a new folder of runs/.
-        batch_size: Rows per step, 1 or more.
-    """
+    """Settings of predict.py."""
 
     input: str
+    """Table with the columns that the model was trained on; the target is not needed."""
+
     run: str = "latest"
+    """Folder of a training or fine-tuning run, or `latest`."""
+
     output: str = ""
+    """CSV file to write; empty: `predictions.csv` in a new folder of runs/."""
+
     batch_size: int = 1024
+    """Rows per step, 1 or more."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
