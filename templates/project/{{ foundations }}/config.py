@@ -1,7 +1,7 @@
 """Every setting of the stages, with its unit and its allowed range.
 
 The values themselves stand in configs/*.yaml; any of them can be overridden on the command line
-(`python train.py --model.activation relu`). A value out of range is refused with one sentence that names the field.
+(`python train.py --model.activation relu`). A value out of range is refused in one sentence that names it.
 """
 
 from dataclasses import dataclass, field
@@ -67,7 +67,7 @@ class XorConfig:
     """XOR in NumPy: all four rows in each step, from many starting points.
 
     Attributes:
-        hidden: Number of hidden units, 1 or more. Two can be enough, but then many starting points end in a dead end.
+        hidden: Number of hidden units, 1 or more. Two can be enough, but seldom are.
         learning_rate: Step size of gradient descent, above 0.
         steps: Most steps for one starting point, 1 or more; it ends earlier when all four rows are right.
         seeds: Number of starting points, 1 or more.
@@ -150,7 +150,7 @@ class FinetuneConfig:
         labels: Number of labelled rows of the second problem to learn from, 2 or more.
         turned: Angle between the first and the second problem, in degrees.
         frozen_epochs: Epochs in which only the second layer learns, before both do; 0 skips this.
-        frozen_learning_rate: Step size in these epochs, above 0. Afterwards training.learning_rate, a lower one.
+        frozen_learning_rate: Step size in these epochs, above 0. Then training.learning_rate, a lower one.
         comparison: Fine-tuning against training from scratch.
         training: The second part, with both layers learning.
     """

@@ -1,4 +1,4 @@
-"""Are the gradients right? Compare what the backward pass says with what happens when a weight is moved a little."""
+"""Are the gradients right? Compare the backward pass with what happens when a weight is moved a little."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy.typing as npt
 from .numpy_network import ALL_LAYERS, LOSSES, Array, Network, as_column
 
 STEP = 1e-5
-"""How far a weight is moved. The formula's error falls with the square of it, the rounding error of the two losses
-grows with its inverse: in float64 the sum of both is least near 1e-5."""
+"""How far a weight is moved. The formula's error falls with the square of it, the rounding error of the two
+losses grows with its inverse: in float64 the sum of both is least near 1e-5."""
 
 
 def numerical_gradients(network: Network, X: Array, y: npt.ArrayLike, loss: str) -> dict[str, Array]:
-    """∂L/∂w ≈ ( L(w + h) - L(w - h) ) / 2h, one weight after the other (central differences, error of order h²).
+    """∂L/∂w ≈ ( L(w + h) - L(w - h) ) / 2h, one weight after the other (central differences; error ∝ h²).
 
-    Two forward passes per weight: fine as a check of a small network, hopeless for training one. The backward pass
-    gives all gradients at the price of about two forward passes, and that is why networks can be trained at all.
+    Two forward passes per weight: fine as a check of a small network, hopeless for training one. The backward
+    pass gives all gradients at the price of about two forward passes: that is why networks can be trained.
     """
     Y = as_column(y)
     moved = network.copy()
@@ -38,8 +38,8 @@ def numerical_gradients(network: Network, X: Array, y: npt.ArrayLike, loss: str)
 def relative_errors(network: Network, X: Array, y: npt.ArrayLike, loss: str) -> dict[str, float]:
     """‖backward - numerical‖ / (‖backward‖ + ‖numerical‖) for W1, b1, W2 and b2.
 
-    About 1e-9 where the formulas are right; a wrong sign or a forgotten factor gives more than 0.1. (ReLU has a kink:
-    an input within `STEP` of it gives a larger figure although the formula is right.)
+    About 1e-9 where the formulas are right; a wrong sign or a forgotten factor gives more than 0.1. (ReLU has
+    a kink: an input within `STEP` of it gives a larger figure although the formula is right.)
     """
     backward = network.backward(network.forward(X), as_column(y), loss)
     numerical = numerical_gradients(network, X, y, loss)

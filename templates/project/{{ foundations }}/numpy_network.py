@@ -1,14 +1,15 @@
-"""A neural network with two layers, written out in NumPy: each formula stands beside the lines that compute it.
+"""A neural network with two layers, written out in NumPy: each formula beside the lines that compute it.
 
     X ───W1, b1───▶ Z1 ──activation──▶ A1 ───W2, b2───▶ Z2 ───sigmoid───▶ P
     (N, D)          (N, H)             (N, H)           (N, 1)            (N, 1)
 
-N rows, D features, H hidden units. P is the probability of class 1 and Z2 its logit, ln(P / (1 - P)). Numbers are
-float64, precise enough to check the gradients against differences (gradient_check.py). `σ` is the sigmoid, `g` the
-activation, `g'` its slope, `⊙` multiplies element by element, `ᵀ` transposes.
+N rows, D features, H hidden units. P is the probability of class 1 and Z2 its logit, ln(P / (1 - P)). Numbers
+are float64, precise enough to check the gradients against differences (gradient_check.py). `σ` is the
+sigmoid, `g` the activation, `g'` its slope, `⊙` multiplies element by element, `ᵀ` transposes.
 
-The formulas are those of Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
-Nature 323 (1986), in today's notation: Goodfellow, Bengio and Courville, "Deep Learning" (2016), section 6.5.
+The formulas are those of Rumelhart, Hinton and Williams, "Learning representations by back-propagating
+errors", Nature 323 (1986), in today's notation: Goodfellow, Bengio and Courville, "Deep Learning" (2016),
+section 6.5.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 
-# --- Activations: without one, two layers would be no more than one, for (X W1) W2 = X (W1 W2) is linear in X ----------
+# --- Activations. Without one, two layers are no more than one: (X W1) W2 = X (W1 W2) is linear in X --------
 
 
 def sigmoid(Z: Array) -> Array:
@@ -72,14 +73,14 @@ ACTIVATIONS = {
 }
 
 
-# --- Losses: how wrong the logits Z (N, 1) are for the labels Y (N, 1), averaged over the rows ------------------------
+# --- Losses: how wrong the logits Z (N, 1) are for the labels Y (N, 1), averaged over the rows --------------
 
 
 def cross_entropy(Z: Array, Y: Array) -> float:
-    """L = -1/N Σ [ y ln p + (1 - y) ln(1 - p) ] with p = σ(z), in nats. It is ln 2 ≈ 0.693 for a coin toss, p = 1/2.
+    """L = -1/N Σ [ y ln p + (1 - y) ln(1 - p) ] with p = σ(z), in nats; ln 2 ≈ 0.693 if p = 1/2.
 
-    With ln p = z - ln(1 + eᶻ) and ln(1 - p) = -ln(1 + eᶻ) it becomes 1/N Σ [ ln(1 + eᶻ) - y z ], where no logarithm
-    of 0 can occur, however sure the network is.
+    With ln p = z - ln(1 + eᶻ) and ln(1 - p) = -ln(1 + eᶻ) it becomes 1/N Σ [ ln(1 + eᶻ) - y z ], where no
+    logarithm of 0 can occur, however sure the network is.
     """
     return float(np.mean(np.logaddexp(0.0, Z) - Y * Z))
 
@@ -90,14 +91,15 @@ def cross_entropy_slope(Z: Array, Y: Array) -> Array:
 
 
 def mean_squared_error(Z: Array, Y: Array) -> float:
-    """L = 1/N Σ (p - y)² with p = σ(z). It is 1/4 for a coin toss, p = 1/2."""
+    """L = 1/N Σ (p - y)² with p = σ(z); 1/4 if p = 1/2."""
     return float(np.mean((sigmoid(Z) - Y) ** 2))
 
 
 def mean_squared_error_slope(Z: Array, Y: Array) -> Array:
-    """∂L/∂z = 2/N (p - y) p (1 - p): the factor p (1 - p) makes it flat where the network is sure, even if it is wrong.
+    """∂L/∂z = 2/N (p - y) p (1 - p).
 
-    That is why classes are learned faster with the cross-entropy.
+    The factor p (1 - p) makes it flat where the network is sure, even if it is wrong: that is why classes are
+    learned faster with the cross-entropy.
     """
     P = sigmoid(Z)
     return 2.0 * (P - Y) * P * (1.0 - P) / len(Y)
@@ -116,7 +118,7 @@ LOSSES = {
 }
 
 
-# --- The network -----------------------------------------------------------------------------------------------------
+# --- The network --------------------------------------------------------------------------------------------
 
 FIRST_LAYER = ("W1", "b1")
 SECOND_LAYER = ("W2", "b2")
@@ -181,9 +183,9 @@ class Network:
 def new_network(features: int, hidden: int, activation: str, seed: int) -> Network:
     """Small random weights, zero biases.
 
-    Equal weights would get equal gradients, and the hidden units would stay copies of one another for ever: so the
-    weights are random. Their variance, 1/D or 2/D for ReLU, which silences half of the units, lets the signal keep its
-    size from layer to layer (Glorot and Bengio 2010; He et al. 2015).
+    Equal weights would get equal gradients, and the hidden units would stay copies of one another for ever:
+    so the weights are random. Their variance, 1/D or 2/D for ReLU, which silences half of the units, lets the
+    signal keep its size from layer to layer (Glorot and Bengio 2010; He et al. 2015).
     """
     random = np.random.default_rng(seed)
     gain = 2.0 if activation == "relu" else 1.0
@@ -196,16 +198,16 @@ def new_network(features: int, hidden: int, activation: str, seed: int) -> Netwo
     )
 
 
-# --- Learning: gradient descent --------------------------------------------------------------------------------------
+# --- Learning: gradient descent -----------------------------------------------------------------------------
 
 
 def as_column(y: npt.ArrayLike) -> Array:
-    """Labels (N,) as a column (N, 1): a (N, 1) array minus a (N,) one would be (N, N), without any error message."""
+    """Labels (N,) as a column (N, 1), for (N, 1) minus (N,) would be (N, N), without any error message."""
     return np.asarray(y, dtype=np.float64).reshape(-1, 1)
 
 
 def minibatches(rows: int, batch_size: int, seed: int) -> Iterable[Indices]:
-    """Row numbers of one pass over the data: shuffled, then cut into pieces of `batch_size` (the last may be shorter)."""
+    """Row numbers of one pass over the data, shuffled and cut into batches; the last one may be smaller."""
     order = np.random.default_rng(seed).permutation(rows)
     for start in range(0, rows, batch_size):
         yield order[start : start + batch_size]
@@ -223,8 +225,8 @@ def train(
 ) -> list[float]:
     """One step downhill per batch, w ← w - η ∂L/∂w, for the weights in `layers`; the others are frozen.
 
-    X is (N, D), y (N,), a batch some row numbers, η the learning rate. Changes `network`; returns the loss of each
-    batch before its step.
+    X is (N, D), y (N,), a batch some row numbers, η the learning rate. Changes `network`; returns the loss of
+    each batch before its step.
     """
     Y = as_column(y)
     losses = []

@@ -1,0 +1,191 @@
+"""Experiments with the NumPy network: are its gradients right, what do activation and loss change, does
+what was learned on one problem help on another?
+
+They need no framework. Features are scaled before they come here (`Scaling` in problems.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from .config import ComparisonConfig, ModelConfig, NumpyConfig, XorConfig
+from .gradient_check import relative_errors
+from .metrics import evaluate
+from .numpy_network import (
+    ACTIVATIONS,
+    ALL_LAYERS,
+    LOSSES,
+    SECOND_LAYER,
+    Array,
+    Network,
+    minibatches,
+    new_network,
+    train,
+)
+from .problems import Rows, Splits, xor
+
+Choice = tuple[str, str]
+"""An activation and a loss."""
+
+CHOICES: list[Choice] = list(product(ACTIVATIONS, LOSSES))
+
+Table = list[dict[str, object]]
+
+
+def check_gradients(rows: int = 8, features: int = 5, hidden: int = 4) -> Table:
+    """For every choice, how far the backward pass is from the numerical gradients at a random place."""
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(rows, features)), random.integers(2, size=rows)
+    table: Table = []
+    for activation, loss in CHOICES:
+        network = new_network(features, hidden, activation, seed=0)
+        table.append({"activation": activation, "loss": loss, **relative_errors(network, X, y, loss)})
+    return table
+
+
+# --- XOR ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class XorSolution:
+    """A network after training on XOR, its loss before each step, and whether all four rows are right."""
+
+    network: Network
+    losses: list[float]
+    solved: bool
+
+
+def solve_xor(config: XorConfig, activation: str, loss: str, seed: int) -> XorSolution:
+    """Train until each probability is within 0.1 of its label, or `config.steps` are over."""
+    rows, all_four = xor(), np.arange(4)
+    network = new_network(2, config.hidden, activation, seed)
+    losses: list[float] = []
+
+    def solved() -> bool:
+        return bool((np.abs(network.probabilities(rows.X) - rows.y) < 0.1).all())
+
+    while not solved() and len(losses) < config.steps:
+        losses += train(network, rows.X, rows.y, [all_four], loss=loss, learning_rate=config.learning_rate)
+    return XorSolution(network, losses, solved())
+
+
+def compare_on_xor(config: XorConfig) -> Table:
+    """For every choice: from how many starting points XOR is solved, and in how many steps."""
+    table: Table = []
+    for activation, loss in CHOICES:
+        solutions = [solve_xor(config, activation, loss, seed) for seed in range(config.seeds)]
+        steps = [len(solution.losses) for solution in solutions if solution.solved]
+        table.append(
+            {
+                "activation": activation,
+                "loss": loss,
+                "solved": len(steps),
+                "seeds": config.seeds,
+                "median steps": float(np.median(steps)) if steps else None,
+                "most steps": max(steps, default=None),
+            }
+        )
+    return table
+
+
+# --- The four groups ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The network of the best epoch, by validation loss, and what was measured after each epoch."""
+
+    network: Network
+    history: list[dict[str, float]]
+
+
+def train_numpy(splits: Splits, model: ModelConfig, config: NumpyConfig) -> Trained:
+    """Gradient descent on the training rows, in batches, for `config.epochs` passes over them."""
+    rows = splits.train
+    network = new_network(rows.X.shape[1], model.hidden, model.activation, config.seed)
+    best = network.copy()
+    history: list[dict[str, float]] = []
+    for epoch in range(1, config.epochs + 1):
+        batches = minibatches(len(rows), config.batch_size, seed=config.seed + epoch)
+        losses = train(network, rows.X, rows.y, batches, loss=model.loss, learning_rate=config.learning_rate)
+        now = evaluate(network.probabilities(splits.validation.X), splits.validation)
+        history.append(
+            {
+                "epoch": epoch,
+                "train_loss": float(np.mean(losses)),
+                "validation_cross_entropy": now["cross_entropy"],
+                "validation_accuracy": now["accuracy"],
+            }
+        )
+        if now["cross_entropy"] == min(row["validation_cross_entropy"] for row in history):
+            best = network.copy()
+    return Trained(best, history)
+
+
+def compare_choices(splits: Splits, model: ModelConfig, config: NumpyConfig) -> dict[Choice, Trained]:
+    """Train with every activation and every loss, all else being equal."""
+    return {
+        (activation, loss): train_numpy(splits, replace(model, activation=activation, loss=loss), config)
+        for activation, loss in CHOICES
+    }
+
+
+# --- Transfer -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Results on the test rows, one per seed, and the validation accuracy after each step, (seeds, steps + 1).
+
+    The curves are there to be drawn. Nothing is chosen by them: both ways go on to the last step.
+    """
+
+    results: list[dict[str, float]]
+    curves: Array
+
+
+def compare_with_scratch(
+    pretrained: Network, second: Splits, labels: int, loss: str, config: ComparisonConfig
+) -> dict[str, Learned]:
+    """Learn a second problem from `labels` of its rows, drawn anew for each seed: "fine-tuned", "from scratch".
+
+    Both ways see the same rows and take as many steps of the same size; fine-tuning leaves the first layer as
+    it is in the beginning.
+    """
+    features, hidden = pretrained.W1.shape
+    fine_tuned, from_scratch = [], []
+    for seed in range(config.seeds):
+        few = draw(second.train, labels, seed)
+        new = new_network(features, hidden, pretrained.activation, seed)
+        fine_tuned.append(_learn(pretrained.copy(), few, second, loss, config, config.frozen_steps))
+        from_scratch.append(_learn(new, few, second, loss, config, frozen_steps=0))
+    return {
+        name: Learned([result for result, _ in seeds], np.array([curve for _, curve in seeds]))
+        for name, seeds in (("fine-tuned", fine_tuned), ("from scratch", from_scratch))
+    }
+
+
+def _learn(
+    network: Network, few: Rows, second: Splits, loss: str, config: ComparisonConfig, frozen_steps: int
+) -> tuple[dict[str, float], list[float]]:
+    """Train `network` on all the rows of `few` at once; return its test result and its curve."""
+    curve = [accuracy(network, second.validation)]
+    for step in range(config.steps):
+        layers = SECOND_LAYER if step < frozen_steps else ALL_LAYERS
+        batches = [np.arange(len(few))]
+        train(network, few.X, few.y, batches, loss=loss, learning_rate=config.learning_rate, layers=layers)
+        curve.append(accuracy(network, second.validation))
+    return evaluate(network.probabilities(second.test.X), second.test), curve
+
+
+def accuracy(network: Network, rows: Rows) -> float:
+    """Share of the rows that `network` gets right."""
+    return evaluate(network.probabilities(rows.X), rows)["accuracy"]
+
+
+def draw(rows: Rows, number: int, seed: int) -> Rows:
+    """Draw `number` rows at random, without looking at their labels."""
+    return rows[np.random.default_rng(seed).permutation(len(rows))[:number]]
