@@ -1,0 +1,165 @@
+"""Which projects the tests render: derived from copier.yml, so that a new choice is covered without being listed.
+
+Every combination of framework and task is there; of the other answers every pair that copier.yml allows.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from scaffolder.rendering import render
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+TEMPLATES = REPOSITORY / "templates"
+VERSION = "v9999.0.0"
+
+#: The two questions whose product is a cell.
+CELL = ("framework", "task")
+#: What a question without choices is answered with where it is asked.
+TEXTS = {"data_file": "table.csv", "target_column": "target"}
+
+Answers = dict[str, Any]
+Pair = tuple[str, Any, str, Any]
+
+
+@cache
+def choices() -> dict[str, dict[Any, str]]:
+    """For each question with a finite set of answers: the answers, each with the template that refuses it."""
+    found: dict[str, dict[Any, str]] = {}
+    for name, details in _copier_yml().items():
+        if details.get("when") is False:
+            continue
+        if details["type"] == "bool":
+            found[name] = {True: "", False: ""}
+        elif "choices" in details:
+            values = (
+                choice if isinstance(choice, dict) else {"value": choice}
+                for choice in (
+                    details["choices"].values() if isinstance(details["choices"], dict) else details["choices"]
+                )
+            )
+            found[name] = {choice["value"]: choice.get("validator", "") for choice in values}
+    return found
+
+
+def cells() -> list[Answers]:
+    """Every combination of framework and task."""
+    return [dict(zip(CELL, values, strict=True)) for values in itertools.product(*(choices()[name] for name in CELL))]
+
+
+def complete(answers: Answers) -> Answers | None:
+    """The answers with copier.yml's defaults for the rest; None where a choice is refused.
+
+    A question that is not asked gets its default, whatever `answers` says: so does copier.
+    """
+    row: Answers = {"unavailable": {}}
+    for name, details in _copier_yml().items():
+        if details.get("when") is False:
+            continue
+        default = _render(details.get("default", ""), row)
+        asked = _render(details.get("when", True), row)
+        row[name] = answers.get(name, default) if asked not in (False, "False") else default
+        if name in choices() and _render(choices()[name].get(row[name], "no such choice"), row).strip():
+            return None
+    return {name: row[name] for name in choices()}
+
+
+@cache
+def matrix() -> list[Answers]:
+    """Answers whose projects together show every cell and every allowed pair of answers; always the same."""
+    rows = [row for cell in cells() if (row := complete(cell)) is not None]
+    missing = _allowed_pairs() - set().union(*map(_pairs, rows))
+    while missing:
+        row = _row_with(min(missing, key=repr), missing)
+        missing -= _pairs(row)
+        rows.append(row)
+    return rows
+
+
+def render_project(target: Path, **answers: Any) -> Path:
+    """Render the working tree's templates with these answers; returns `target`."""
+    render(TEMPLATES, VERSION, target, answers={**TEXTS, **answers})
+    return target
+
+
+@cache
+def rendered(name: str) -> Path:
+    """The project of the matrix row with this label, rendered once a test run. Tests leave it as it is."""
+    (answers,) = (row for row in matrix() if label(row) == name)
+    return render_project(_scratch() / "demo", project_name="demo", **answers)
+
+
+@cache
+def rendered_as(project_name: str) -> Path:
+    """A project of this name in a folder of this name, all else by default. Tests leave it as it is."""
+    return render_project(_scratch() / project_name, project_name=project_name)
+
+
+def label(answers: Answers) -> str:
+    """A short name for a test's parameter: the cell, then what differs from its defaults."""
+    defaults = complete({name: answers[name] for name in CELL}) or {}
+    rest = [f"{name}={value}" for name, value in answers.items() if value != defaults.get(name)]
+    return "-".join([*(str(answers[name]) for name in CELL), *rest])
+
+
+def _scratch() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="newmodel-matrix-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _allowed_pairs() -> set[Pair]:
+    """Every pair of answers that some project can have, whichever the cell."""
+    allowed: set[Pair] = set()
+    for first, second in itertools.combinations(choices(), 2):
+        for left, right, cell in itertools.product(choices()[first], choices()[second], cells()):
+            row = complete({**cell, first: left, second: right})
+            if row is not None:
+                allowed |= _pairs(row)
+    return allowed
+
+
+def _row_with(pair: Pair, missing: set[Pair]) -> Answers:
+    """A row with the given pair, grown greedily: each answer is the one that covers most of what is missing."""
+    first, left, second, right = pair
+    row = next(
+        row
+        for cell in cells()
+        if (row := complete({**cell, first: left, second: right})) is not None and pair in _pairs(row)
+    )
+    for name in choices():
+        if name not in (first, second):
+            options = (complete({**row, name: value}) for value in choices()[name])
+            fitting = [option for option in options if option is not None and pair in _pairs(option)]
+            row = max(fitting, key=lambda option: len(_pairs(option) & missing))
+    return row
+
+
+def _pairs(row: Answers) -> set[Pair]:
+    return {(first, row[first], second, row[second]) for first, second in itertools.combinations(row, 2)}
+
+
+@cache
+def _copier_yml() -> dict[str, dict[str, Any]]:
+    content = yaml.safe_load((TEMPLATES / "copier.yml").read_text(encoding="utf-8"))
+    return {name: details for name, details in content.items() if not name.startswith("_")}
+
+
+def _render(value: Any, context: Answers) -> Any:
+    return _template(value).render(context) if isinstance(value, str) and "{" in value else value
+
+
+@cache
+def _template(text: str) -> jinja2.Template:
+    from jinja2_ansible_filters import AnsibleCoreFiltersExtension
+
+    return jinja2.Environment(extensions=[AnsibleCoreFiltersExtension]).from_string(text)
