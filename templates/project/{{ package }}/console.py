@@ -64,7 +64,7 @@ def print_table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for column in columns:
         numeric = all(isinstance(row[column], int | float) for row in rows if row.get(column) is not None)
-        table.add_column(Text(column), justify="right" if numeric else "left")
+        table.add_column(Text(column.replace("_", " ")), justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*(Text(format_value(row.get(column))) for column in columns))
     console.print(table)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ["#4269d0", "#ff725c", "#3ca951", "#efb118", "#a463f2", "#9c6b4e"]
+NOT_DRAWN = ("epoch", "seconds", "step")  # columns of history.csv that say when, not how well
 CHINESE_FONTS = [
     "Noto Sans CJK SC",
     "Source Han Sans SC",
@@ -56,11 +57,7 @@ def save(figure: Figure, path: Path) -> Path:
 
 def plot_curves(history: Sequence[Mapping[str, float]], path: Path) -> Path:
     """Draw all of `history.csv` over the epochs, training and validation in one panel; return `path`."""
-    names = [
-        name
-        for name in dict.fromkeys(name for row in history for name in row)
-        if name not in ("epoch", "seconds")
-    ]
+    names = [name for name in dict.fromkeys(name for row in history for name in row) if name not in NOT_DRAWN]
     panels = list(dict.fromkeys(name.removeprefix("train_").removeprefix("validation_") for name in names))
     columns = min(len(panels), 3) or 1
     rows = -(-len(panels) // columns) or 1
@@ -103,14 +100,11 @@ def plot_bars(values: Mapping[str, float | Sequence[float]], label: str, path: P
     ax.set_yticks(positions, list(values))
     ax.invert_yaxis()
     ax.margins(x=0.12)
-    for position, mean in zip(positions, means, strict=True):
+    for position, mean, value in zip(positions, means, values.values(), strict=True):
+        end = float(np.max(value)) if mean >= 0 else float(np.min(value))
+        side, offset = ("left", 6) if mean >= 0 else ("right", -6)
         ax.annotate(
-            f" {mean:.4g}",
-            (mean, position),
-            xytext=(4 if mean >= 0 else -4, 0),
-            textcoords="offset points",
-            va="center",
-            ha="left" if mean >= 0 else "right",
+            f"{mean:.4g}", (end, position), (offset, 0), textcoords="offset points", va="center", ha=side
         )
     finish(ax, "", label, legend=False)
     return save(figure, path)
@@ -159,6 +153,7 @@ def finish(ax: Axes, title: str, label: str, legend: bool = True) -> None:
     ax.set_title(title, loc="left", fontsize=11, fontweight="bold")
     ax.set_xlabel(label)
     ax.grid(alpha=0.25)
+    ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     if label == "epoch":
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))

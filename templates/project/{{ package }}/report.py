@@ -62,6 +62,7 @@ def write_report(run: Run, title: str, sections: Sequence[Section]) -> Path:
 def prepare(section: Section) -> dict[str, Any]:
     """Turn a section into what the page shows: paragraphs, cells with a mark on the best, images as data."""
     columns = list(dict.fromkeys(name for row in section.rows for name in row))
+    numbers = {name for name in columns if all(is_number(row.get(name)) for row in section.rows)}
     best = {name: best_value(section.rows, name, higher) for name, higher in section.higher_is_better.items()}
     return {
         "title": section.title,
@@ -71,7 +72,7 @@ def prepare(section: Section) -> dict[str, Any]:
             [
                 {
                     "text": format_value(row.get(name)),
-                    "number": isinstance(row.get(name), int | float),
+                    "number": name in numbers,
                     "best": best.get(name) is not None and row.get(name) == best[name],
                 }
                 for name in columns
@@ -87,6 +88,11 @@ def prepare(section: Section) -> dict[str, Any]:
             for caption, path in section.figures.items()
         ],
     }
+
+
+def is_number(value: object) -> bool:
+    """Whether a cell holds a number or nothing, so that its column is aligned to the right."""
+    return value is None or isinstance(value, int | float)
 
 
 def best_value(rows: Rows, column: str, higher_is_better: bool) -> float | None:

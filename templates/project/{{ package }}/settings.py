@@ -56,9 +56,8 @@ def default_of(field: dataclasses.Field[Any], instance: Any = NOT_SET) -> Any:
     """Return the default of a field: from `instance` where there is one, else from the class."""
     if instance is not NOT_SET:
         return getattr(instance, field.name)
-    if field.default_factory is not NOT_SET:
-        return field.default_factory()
-    return field.default
+    factory = field.default_factory
+    return factory() if callable(factory) else field.default
 
 
 def describe_fields(config_class: type) -> dict[str, str]:
