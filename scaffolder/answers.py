@@ -64,11 +64,7 @@ def from_file(path: Path, catalog: Catalog) -> dict[str, Answer]:
                 path=path, kind=_kind(content)
             )
         )
-    return {
-        str(key): check(str(key), value, catalog)
-        for key, value in content.items()
-        if not str(key).startswith("_")
-    }
+    return {str(key): check(str(key), value, catalog) for key, value in content.items() if not str(key).startswith("_")}
 
 
 def check(key: str, value: object, catalog: Catalog) -> Answer:
@@ -80,16 +76,12 @@ def check(key: str, value: object, catalog: Catalog) -> Answer:
     question = catalog.questions.get(key)
     if question is None:
         raise NewmodelError(
-            _("There is no question “{key}”{nearest}").format(
-                key=shown(key), nearest=nearest(key, catalog.questions)
-            )
+            _("There is no question “{key}”{nearest}").format(key=shown(key), nearest=nearest(key, catalog.questions))
         )
     if question.kind == "bool":
         return _bool(question, value)
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise NewmodelError(
-            _("{key} must be a text, not {kind}.").format(key=key, kind=_kind(value))
-        )
+        raise NewmodelError(_("{key} must be a text, not {kind}.").format(key=key, kind=_kind(value)))
     text = str(value)
     if not _is_printable(text):
         raise NewmodelError(_("{key} contains characters that cannot be written.").format(key=key))

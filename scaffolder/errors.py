@@ -35,9 +35,7 @@ class Interrupted(NewmodelError):
     """The person pressed Ctrl-C; the text says what is left, if anything is."""
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(
-            message or _("Interrupted; nothing was written."), exit_code=ExitCode.INTERRUPTED
-        )
+        super().__init__(message or _("Interrupted; nothing was written."), exit_code=ExitCode.INTERRUPTED)
 
 
 def os_error(error: OSError, path: Path) -> NewmodelError:

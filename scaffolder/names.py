@@ -103,9 +103,7 @@ def check_folder_name(name: str) -> None:
             _("A folder cannot be called “{name}”: Windows reserves that name for a device.").format(name=name)
         )
     if name.endswith((".", " ")):
-        raise NewmodelError(
-            _("A folder's name cannot end with a dot or a space: “{name}”.").format(name=name)
-        )
+        raise NewmodelError(_("A folder's name cannot end with a dot or a space: “{name}”.").format(name=name))
     wrong = sorted({character for character in name if character in '<>:"|?*\\/' or ord(character) < 32})
     if wrong:
         raise NewmodelError(

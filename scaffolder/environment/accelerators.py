@@ -104,9 +104,7 @@ def _amd(system: System) -> list[Gpu]:
     """AMD's kernel driver lists its devices as text; a node without SIMD units is the processor."""
     gpus = []
     for path in system.glob("/sys/class/kfd/kfd/topology/nodes/*/properties"):
-        properties = dict(
-            line.split(maxsplit=1) for line in (system.read_text(path) or "").splitlines() if " " in line
-        )
+        properties = dict(line.split(maxsplit=1) for line in (system.read_text(path) or "").splitlines() if " " in line)
         if _number(properties.get("simd_count")) < _AMD_MIN_SIMD:
             continue
         target = _number(properties.get("gfx_target_version"))

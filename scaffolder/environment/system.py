@@ -155,9 +155,7 @@ class RealSystem:
             return CommandResult(returncode=None, problem="timeout")
         except (OSError, ValueError):
             return CommandResult(returncode=None, problem="failed to start")
-        return CommandResult(
-            returncode=done.returncode, stdout=decode(done.stdout), stderr=decode(done.stderr)
-        )
+        return CommandResult(returncode=done.returncode, stdout=decode(done.stdout), stderr=decode(done.stderr))
 
     def which(self, name: str) -> str | None:
         return shutil.which(name)
@@ -327,9 +325,7 @@ class RecordedSystem:
 
         # fnmatch's star crosses folders, glob's does not
         return sorted(
-            path
-            for path in self._files()
-            if path.count("/") == pattern.count("/") and fnmatchcase(path, pattern)
+            path for path in self._files() if path.count("/") == pattern.count("/") and fnmatchcase(path, pattern)
         )
 
     def real_path(self, path: str) -> str:

@@ -1,0 +1,232 @@
+"""The commands: parse, call, print, exit code. What a command does is imported when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scaffolder import messages
+from scaffolder.errors import ExitCode, NewmodelError
+from scaffolder.messages import _
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run `newmodel` and answer with its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _use_utf8()
+    try:
+        given = _choose_language(arguments)
+        result = _app(given)(arguments, standalone_mode=False, prog_name="newmodel")
+        return int(result or 0)
+    except NewmodelError as error:
+        _fail(str(error))
+        return int(error.exit_code)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _fail(_("Interrupted."))
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # the reader of our output has gone (`newmodel … | head`): Python must not complain about it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 - whatever is left is a mistake of ours, and the person needs no traceback
+        usage = _usage_error(error)
+        if usage is not None:
+            _fail(usage)
+            return int(ExitCode.BAD_INPUT)
+        _fail(_bug(error))
+        return int(ExitCode.BUG)
+
+
+def _app(language_given: bool) -> typer.Typer:
+    # made late: the texts of --help are in the language that was chosen just before
+    app = typer.Typer(
+        name="newmodel",
+        help=_("From nothing to a PyCharm project that trains, fine-tunes and gets measurably better."),
+        rich_markup_mode=None,
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def root(
+        version: Annotated[bool, typer.Option("--version", help=_("Show the version and exit."))] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+    ) -> None:
+        if version:
+            from importlib.metadata import version as installed
+
+            sys.stdout.write(f"newmodel {installed('newmodel')}\n")
+            raise typer.Exit
+
+    @app.command(
+        help=_("Look at this machine, ask what to make, and make a project that is ready for PyCharm."),
+        epilog=_("Answers have the names of the questions in templates/copier.yml; a wrong one lists them all."),
+    )
+    def init(
+        path: Annotated[
+            str | None, typer.Argument(metavar="[PATH]", help=_("The project's folder; . is this one, if it is empty."))
+        ] = None,
+        defaults: Annotated[
+            bool, typer.Option("--defaults", help=_("Ask nothing: take the default of what is not given."))
+        ] = False,
+        settings: Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="KEY=VALUE", help=_("Answer one question; may be repeated.")),
+        ] = None,
+        answers: Annotated[
+            Path | None, typer.Option("--answers", metavar="FILE", help=_("A YAML or JSON file with answers."))
+        ] = None,
+        data: Annotated[
+            str | None, typer.Option("--data", metavar="FILE", help=_("Your own table: CSV, TSV or Parquet."))
+        ] = None,
+        target_column: Annotated[
+            str | None,
+            typer.Option("--target-column", metavar="NAME", help=_("The column of your table to predict.")),
+        ] = None,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help=_("Show the files and the decisions, and write nothing."))
+        ] = False,
+        yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
+        as_json: Annotated[
+            bool, typer.Option("--json", help=_("Print one JSON object on standard output, and ask nothing."))
+        ] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+    ) -> int:
+        from scaffolder.init import Options, run_init
+
+        return run_init(
+            Options(
+                path=path,
+                settings=settings or (),
+                answers_file=answers,
+                data=data,
+                target_column=target_column,
+                defaults=defaults,
+                yes=yes,
+                dry_run=dry_run,
+                as_json=as_json,
+                language_given=language_given,
+            )
+        )
+
+    @app.command(help=_("Bring a project to the newest template version; your own edits stay."))
+    def update(
+        project: Annotated[Path, typer.Argument(metavar="[PROJECT]", help=_("The project's folder."))] = Path(),
+        check: Annotated[
+            bool, typer.Option("--check", help=_("Only say whether there is an update; exit code 1 if so."))
+        ] = False,
+        diff: Annotated[bool, typer.Option("--diff", help=_("Show what would change, and write nothing."))] = False,
+        to: Annotated[
+            str | None, typer.Option("--to", metavar="VERSION", help=_("A released version instead of the newest."))
+        ] = None,
+        settings: Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="KEY=VALUE", help=_("Answer one question; may be repeated.")),
+        ] = None,
+        yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
+        as_json: Annotated[
+            bool, typer.Option("--json", help=_("Print one JSON object on standard output, and ask nothing."))
+        ] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+    ) -> int:
+        from scaffolder.answers import from_settings
+        from scaffolder.catalog import catalog
+        from scaffolder.update_command import run_update
+
+        changed = from_settings(settings or (), catalog())
+        return run_update(project, check=check, diff=diff, to=to, settings=changed, yes=yes, as_json=as_json)
+
+    return app
+
+
+def _LANG_HELP() -> str:  # noqa: N802
+    return _("Language of the messages: {names}; that of the locale if not given.").format(
+        names=", ".join(messages.LANGUAGES)
+    )
+
+
+def _choose_language(arguments: list[str]) -> bool:
+    """Set the language before any text is made; whether a flag chose it."""
+    messages.set_language(messages.detect_language())
+    for index, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument == "--lang" or argument.startswith("--lang="):
+            following = arguments[index + 1] if index + 1 < len(arguments) else ""
+            name = argument.partition("=")[2] or following
+            found = name if name in messages.LANGUAGES else messages.match_language(name)
+            if found is None:
+                raise NewmodelError(
+                    _("There is no language “{name}”; there are: {names}.").format(
+                        name=name, names=", ".join(messages.LANGUAGES)
+                    )
+                )
+            messages.set_language(found)
+            return True
+    return False
+
+
+def _use_utf8() -> None:
+    """Chinese text and box lines need UTF-8, whatever code page a Windows console or a C locale says."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure") and (stream.encoding or "").lower().replace("-", "") != "utf8":
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _fail(message: str) -> None:
+    # not through rich: this must work when the terminal, or rich, is what failed
+    red, plain = ("\x1b[1;31m", "\x1b[0m") if sys.stderr.isatty() and "NO_COLOR" not in os.environ else ("", "")
+    sys.stderr.write(f"{red}{message}{plain}\n")
+
+
+def _usage_error(error: Exception) -> str | None:
+    """A mistake in the command line, in one sentence; None if `error` is none.
+
+    By their names: typer brings these classes along since 0.20, and took click's before.
+    """
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if "ClickException" not in kinds and "TyperException" not in kinds:
+        return None
+    details: Any = error
+    if "NoArgsIsHelpError" in kinds:
+        return str(error)
+    if "NoSuchOption" in kinds or "NoSuchCommand" in kinds:
+        name = getattr(error, "option_name", None) or getattr(error, "command_name", "")
+        near = ", ".join(sorted(getattr(error, "possibilities", None) or []))
+        hint = _(" Did you mean {names}?").format(names=near) if near else ""
+        return _("There is no {name}.{hint} “newmodel --help” lists what there is.").format(name=name, hint=hint)
+    return _("{reason} “newmodel --help” explains the options.").format(
+        reason=details.format_message().rstrip(".") + "."
+    )
+
+
+def _bug(error: Exception) -> str:
+    """Save the trace where it can be found, and say so."""
+    import time
+    import traceback
+
+    trace = "".join(traceback.format_exception(error))
+    try:
+        from platformdirs import user_log_path
+
+        folder = user_log_path("newmodel", appauthor=False, ensure_exists=True)
+        path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+        path.write_text(f"newmodel {' '.join(sys.argv[1:])}\n{sys.version}\n\n{trace}", encoding="utf-8")
+    except OSError:
+        sys.stderr.write(trace)
+        return _("This is a mistake in newmodel: {kind}.").format(kind=type(error).__name__)
+    return _("This is a mistake in newmodel: {kind}. The details are in {path}; please report it.").format(
+        kind=type(error).__name__, path=path
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,109 @@
+"""The environment report as one panel: what is there, and what that means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scaffolder.environment.facts import Gpu, Report
+from scaffolder.environment.machine import size
+from scaffolder.messages import _, ngettext
+
+if TYPE_CHECKING:
+    from rich.panel import Panel
+
+_STYLES = {"blocks": "bold red", "slows": "yellow", "note": "cyan"}
+_SIGNS = {"blocks": "✗", "slows": "!", "note": "•"}
+
+
+def panel(report: Report) -> Panel:
+    """For a terminal: facts first, then the findings."""
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for title, text in rows(report):
+        table.add_row(title, Text(text))
+    lines = []
+    for finding in report.findings:
+        line = Text(f"{_SIGNS[finding.severity]} {finding.what} ", style=_STYLES[finding.severity])
+        line.append(finding.meaning, style="default")
+        if finding.fix:
+            line.append(f"\n  → {finding.fix}", style="default")
+        lines.append(line)
+    parts = [table, Text(""), *lines] if lines else [table]
+    return Panel(Group(*parts), title=_("This machine"), title_align="left", border_style="blue", padding=(0, 1))
+
+
+def rows(report: Report) -> list[tuple[str, str]]:
+    """Title and text of each line."""
+    hardware = report.hardware
+    memory = _("unknown")
+    if hardware.memory_total is not None:
+        memory = size(hardware.memory_total)
+        if hardware.memory_available is not None:
+            memory = _("{total}, {free} free").format(total=memory, free=size(hardware.memory_available))
+        if hardware.memory_limited:
+            memory = _("{memory} (this container's limit)").format(memory=memory)
+    return [
+        (_("system"), f"{report.release}, {report.machine}"),
+        (_("Python"), ", ".join(dict.fromkeys(one.text for one in report.interpreters)) or _("none found")),
+        (_("accelerator"), _accelerators(report)),
+        *([(_("driver"), _driver(report))] if report.accelerators.driver else []),
+        (_("processor"), ngettext("{count} core", "{count} cores", hardware.cores).format(count=hardware.cores)),
+        (_("memory"), memory),
+        (
+            _("disk"),
+            _("unknown") if hardware.disk_free is None else _("{size} free").format(size=size(hardware.disk_free)),
+        ),
+        (_("frameworks"), _frameworks(report)),
+        ("PyCharm", _pycharm(report)),
+        ("git", report.tools.git or _("not installed")),
+        ("uv", report.tools.uv or _("not installed; pip is used instead")),
+    ]
+
+
+def _accelerators(report: Report) -> str:
+    return "; ".join(_gpu(gpu) for gpu in report.accelerators.gpus) or _("none: training runs on the processor")
+
+
+def _gpu(gpu: Gpu) -> str:
+    details = []
+    if gpu.total:
+        details.append(size(gpu.total))
+    if gpu.free is not None:
+        details.append(_("{size} free").format(size=size(gpu.free)))
+    if gpu.capability:
+        details.append(_("compute capability {number}").format(number=".".join(map(str, gpu.capability))))
+    return f"{gpu.name} ({', '.join(details)})" if details else gpu.name
+
+
+def _driver(report: Report) -> str:
+    cuda = report.accelerators.cuda
+    driver = f"NVIDIA {report.accelerators.driver}"
+    return (
+        driver
+        if cuda is None
+        else _("{driver}, for CUDA up to {version}").format(driver=driver, version=".".join(map(str, cuda)))
+    )
+
+
+def _frameworks(report: Report) -> str:
+    found = report.frameworks
+    if not found.versions:
+        return _("none yet: each project gets its own")
+    names = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    return _("{names} in {python}").format(names=names, python=found.python)
+
+
+def _pycharm(report: Report) -> str:
+    if not report.pycharm:
+        return _("not found")
+    first = report.pycharm[0]
+    text = f"{first.edition} {first.version}".strip()
+    if first.heap is not None:
+        text = _("{name}, {size} MB heap").format(name=text, size=first.heap)
+    return _("{name}, running").format(name=text) if report.pycharm_running else text

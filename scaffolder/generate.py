@@ -1,0 +1,244 @@
+"""Render a project in memory and check it, before anything is written.
+
+copier renders; what it would write is kept instead. So the preview shows the real files, a mistake is found while
+nothing has been touched, and the files are then written once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from copier import Worker
+from copier._settings import SettingsModel
+from copier._template import Template
+from jinja2.exceptions import TemplateError
+
+from scaffolder.answers import Answer
+from scaffolder.errors import NewmodelError, os_error
+from scaffolder.messages import _
+from scaffolder.template_source import TEMPLATE_URL, current_version, templates_folder
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+# what a template that was not rendered, or only in part, leaves behind; GitHub's own ${{ … }} is none of it
+_LEFTOVER = re.compile(r"(?<!\$)\{\{[^{}]*\}\}|\{%[-+ ].*?%\}|\{#.*?#\}", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderedFile:
+    """One file of a project.
+
+    Attributes:
+        mode: Permission bits.
+        from_template: Whether Jinja rendered it; the others are copies.
+    """
+
+    content: bytes
+    mode: int
+    from_template: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendering:
+    """A whole project, in memory.
+
+    Attributes:
+        files: By path below the project's folder, sorted.
+        answers: Every answer, those included that took their default.
+    """
+
+    files: Mapping[PurePosixPath, RenderedFile]
+    answers: Mapping[str, Any]
+
+
+class BrokenTemplateError(Exception):
+    """The templates render to something that is no valid project: a mistake of ours, not the person's."""
+
+
+class PlainTemplate(Template):
+    """The plain templates folder, recorded under the address and the version of its release."""
+
+    @cached_property
+    def local_abspath(self) -> Path:
+        return templates_folder().resolve()
+
+    @cached_property
+    def vcs(self) -> None:
+        return None
+
+    @cached_property
+    def commit(self) -> str:
+        return current_version()
+
+    @cached_property
+    def version(self) -> Version | None:
+        return None
+
+
+class ProjectWorker(Worker):
+    """copier's worker, which keeps the files instead of writing them."""
+
+    @cached_property
+    def template(self) -> Template:
+        return PlainTemplate(url=TEMPLATE_URL)
+
+    @cached_property
+    def rendered(self) -> dict[PurePosixPath, RenderedFile]:
+        return {}
+
+    @cached_property
+    def _source(self) -> list[Path]:
+        return []
+
+    def _render_file(self, src_relpath: Path, dst_relpath: Path, extra_context: dict[str, Any] | None = None) -> None:
+        self._source[:] = [src_relpath]
+        super()._render_file(src_relpath, dst_relpath, extra_context=extra_context)
+
+    def _render_allowed(
+        self,
+        dst_relpath: Path,
+        is_dir: bool = False,
+        is_symlink: bool = False,
+        expected_contents: bytes | Path = b"",
+        expected_mode: int | None = None,
+    ) -> bool:
+        """Keep what is about to be written, and say that it must not be."""
+        if is_dir:
+            return False
+        if is_symlink or isinstance(expected_contents, Path):
+            raise BrokenTemplateError(f"{dst_relpath} is a link; Windows has none")
+        path = PurePosixPath(dst_relpath.as_posix())
+        if path in self.rendered:
+            raise BrokenTemplateError(f"two templates give the same file {path}")
+        self.rendered[path] = RenderedFile(
+            content=expected_contents,
+            mode=0o755 if (expected_mode or 0) & 0o100 else 0o644,
+            from_template=self._source[0].name.endswith(self.template.templates_suffix),
+        )
+        return False
+
+
+def worker(data: Mapping[str, Any], target: Path) -> ProjectWorker:
+    """A worker for the project `target` that asks nothing. The person's own copier settings have no say."""
+    return ProjectWorker(
+        src_path=TEMPLATE_URL,
+        dst_path=target,
+        data=dict(data),
+        settings=SettingsModel(),
+        defaults=True,
+        overwrite=True,
+        quiet=True,
+        skip_tasks=True,
+    )
+
+
+def render(answers: Mapping[str, Answer], target: Path) -> Rendering:
+    """Render the project that `answers` describe.
+
+    Args:
+        answers: To the questions of copier.yml; the others take their defaults.
+        target: The folder that it is for; nothing is written there.
+
+    Raises:
+        NewmodelError: If copier.yml refuses an answer.
+        BrokenTemplateError: If the templates are wrong.
+    """
+    with worker(answers, target) as working:
+        try:
+            working.run_copy()
+        except TemplateError as error:
+            raise BrokenTemplateError(str(error)) from error
+        except ValueError as error:
+            raise NewmodelError(refusal(error)) from error
+        combined = working.answers.combined
+        names = [name for name in working.template.questions_data if name not in working.answers.hidden]
+        rendering = Rendering(
+            files=dict(sorted(working.rendered.items())), answers={name: combined[name] for name in names}
+        )
+    check(rendering, target)
+    return rendering
+
+
+def refusal(error: ValueError) -> str:
+    """copier's words about an answer that it refused, as one sentence of ours."""
+    match = re.fullmatch(r"(?:Validation error for question|Invalid choice for) '(\w+)': (.*)", str(error), re.DOTALL)
+    if match is None:
+        return str(error)
+    return _("{key}: {reason}").format(key=match.group(1), reason=_(match.group(2).strip()))
+
+
+def check(rendering: Rendering, target: Path) -> None:
+    """Make sure that every file is whole: syntax, no trace of the template, no path of this machine.
+
+    Raises:
+        BrokenTemplateError: With the first file that is not.
+    """
+    own_paths = [str(templates_folder()), str(target)]
+    home = str(Path.home())
+    if home not in ("/", "/root"):  # too short to mean anything in a text
+        own_paths.append(home)
+    given = [value for value in rendering.answers.values() if isinstance(value, str) and value]
+    for path, file in rendering.files.items():
+        try:
+            _parse(path, file.content)
+        except (SyntaxError, ValueError, yaml.YAMLError) as error:
+            raise BrokenTemplateError(f"{path} is not valid: {error}") from error
+        if not file.from_template:
+            continue
+        text = file.content.decode("utf-8")
+        for answer in given:  # an answer may hold braces or a path: it is the person's
+            text = text.replace(answer, "")
+        leftover = _LEFTOVER.search(text)
+        if leftover:
+            raise BrokenTemplateError(f"{path} still holds {leftover.group(0)!r} of its template")
+        for own in own_paths:
+            if own in text:
+                raise BrokenTemplateError(f"{path} names a folder of this machine: {own}")
+
+
+def write(rendering: Rendering, folder: Path) -> None:
+    """Write the files into `folder`, which is there and empty.
+
+    Raises:
+        NewmodelError: If the operating system refuses.
+    """
+    made: set[Path] = set()
+    for path, file in rendering.files.items():
+        target = folder / path
+        try:
+            if target.parent not in made:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                made.add(target.parent)
+            target.write_bytes(file.content)
+            if file.mode != 0o644 and sys.platform != "win32":
+                target.chmod(file.mode)
+        except OSError as error:
+            raise os_error(error, target) from error
+
+
+def _parse(path: PurePosixPath, content: bytes) -> None:
+    if path.suffix == ".py":
+        compile(content, str(path), "exec", dont_inherit=True)
+    elif path.suffix in (".xml", ".iml"):
+        from xml.etree import ElementTree
+
+        ElementTree.fromstring(content)  # noqa: S314 - our own text
+    elif path.suffix in (".yaml", ".yml"):
+        yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+    elif path.suffix == ".json":
+        json.loads(content)
+    elif path.suffix == ".toml":
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+        tomllib.loads(content.decode("utf-8"))

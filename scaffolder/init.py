@@ -1,0 +1,416 @@
+"""`newmodel init`: look at the machine, ask, show, write, hand over."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from scaffolder import console, own_data, preview
+from scaffolder.answers import Answer, from_file, from_settings
+from scaffolder.catalog import Catalog, catalog
+from scaffolder.environment.facts import Interpreter, Report
+from scaffolder.errors import ExitCode, Interrupted, NewmodelError
+from scaffolder.messages import _, ngettext
+from scaffolder.names import check_folder_name
+from scaffolder.staging import check_target, clear_stale, staging, staging_parent
+
+if TYPE_CHECKING:
+    from rich.panel import Panel
+
+    from scaffolder.generate import Rendering
+    from scaffolder.questions import Answers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line says.
+
+    Attributes:
+        path: The project's folder; None where the answers or a question decide.
+        settings: `key=value` texts.
+        answers_file: A YAML or JSON file with answers.
+        data: The person's own table.
+        target_column: Which of its columns to predict.
+        defaults: Take every default that is not given, and ask nothing.
+        yes: Do not ask for consent.
+        dry_run: Show what would be made and write nothing.
+        as_json: Print one JSON object on standard output, and ask nothing.
+        language_given: Whether the terminal's language was chosen by a flag.
+    """
+
+    path: str | None = None
+    settings: Sequence[str] = ()
+    answers_file: Path | None = None
+    data: str | None = None
+    target_column: str | None = None
+    defaults: bool = False
+    yes: bool = False
+    dry_run: bool = False
+    as_json: bool = False
+    language_given: bool = False
+
+    @property
+    def ask(self) -> bool:
+        """Whether there is somebody to ask."""
+        return not self.defaults and not self.as_json and console.interactive()
+
+
+@dataclass
+class HandOver:
+    """What happened after the project was in place.
+
+    Attributes:
+        python: The project's interpreter, once its packages are installed.
+        problems: What went wrong and how to go on; the project is whole all the same.
+        notes: What else to say.
+    """
+
+    python: Path | None = None
+    git: bool = False
+    opened: bool = False
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def run_init(options: Options) -> ExitCode:
+    """Make a project.
+
+    Raises:
+        NewmodelError: If it cannot be made; nothing is left behind.
+        Interrupted: If the person pressed Ctrl-C.
+    """
+    known = catalog()
+    given = _given(options, known)
+    folder = _folder_from(options, given)
+    if folder is not None:
+        _check_folder(folder)
+    if not options.ask and not options.defaults:
+        from scaffolder.questions import check_complete
+
+        check_complete(known, given)
+    _look_at_data(given)
+    report = _report(folder or Path.cwd(), quiet=options.as_json)
+    if folder is None:
+        folder = _ask_folder(options)
+    answers = _answers(options, known, report, given, folder)
+    python = _python(report, known, str(answers.values["framework"]))
+    rendering = _render(answers, folder)
+    if not options.as_json:
+        _show(answers, known, rendering, folder, python, complete=options.dry_run)
+    if options.dry_run:
+        _result(options, report, answers, rendering, folder, python, made=False)
+        return ExitCode.OK
+    if options.ask and not options.yes:
+        from scaffolder.questions import consent
+
+        if not consent(_("Make this project?")):
+            console.say(_("Nothing was written."))
+            return ExitCode.OK
+    _write(rendering, answers, folder)
+    if not options.as_json:
+        console.say(_("✓ Written: {folder}").format(folder=folder), style="green")
+    done = _hand_over(answers, folder, report, python)
+    if options.as_json:
+        _result(options, report, answers, rendering, folder, python, made=True, done=done)
+    else:
+        for problem in done.problems:
+            console.fail(problem)
+        for note in done.notes:
+            console.say(note)
+        console.say(_closing(answers, folder, python, done))
+    return ExitCode.FINDING if done.problems else ExitCode.OK
+
+
+# --- before anything is written -------------------------------------------------------------------------------------
+
+
+def _given(options: Options, known: Catalog) -> dict[str, Answer]:
+    """The answers that need no question: the file's, then the flags'."""
+    given: dict[str, Answer] = {}
+    if options.answers_file is not None:
+        given.update(from_file(options.answers_file, known))
+    given.update(from_settings(options.settings, known))
+    if options.data is not None:
+        given.update({"data": "own", "data_file": options.data})
+        given.setdefault("task", "tabular")
+    if options.target_column is not None:
+        given["target_column"] = options.target_column
+    if given.get("data_file") and "data" not in given:
+        given["data"] = "own"
+    if given.get("data") == "sample" and (given.get("data_file") or given.get("target_column")):
+        raise NewmodelError(_("data=sample and a table of your own exclude each other; leave one out."))
+    if given.get("target_column") and "data_file" not in given and not options.ask:
+        raise NewmodelError(_("--target-column needs the table that has it: --data PATH."))
+    return given
+
+
+def _folder_from(options: Options, given: Mapping[str, Answer]) -> Path | None:
+    """The project's folder, where it is known without a question."""
+    if options.path is not None:
+        return _absolute(options.path)
+    if options.ask:
+        return None
+    name = str(given.get("project_name", "my-model"))
+    if not name.strip() or "/" in name or "\\" in name or name in (".", ".."):
+        return None  # copier.yml says what is wrong with it
+    return Path.cwd() / name
+
+
+def _absolute(text: str) -> Path:
+    """A folder that a person typed. `..` is resolved by name, so that the folder need not be there."""
+    if not text.strip():
+        raise NewmodelError(_("The path of the folder is empty."))
+    if any(ord(character) < 32 for character in text):
+        raise NewmodelError(_("The path contains a character that no path can have."))
+    try:
+        return Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - resolve() would follow links
+    except (OSError, RuntimeError, ValueError):
+        raise NewmodelError(_("{path} is no path of a folder.").format(path=text)) from None
+
+
+def _check_folder(folder: Path) -> None:
+    clear_stale(staging_parent(folder))
+    if not folder.exists():
+        check_folder_name(folder.name)
+    check_target(folder)
+
+
+def _look_at_data(given: Mapping[str, Answer]) -> None:
+    """A wrong table is said at once, before the machine is looked at."""
+    if given.get("data") == "own" and given.get("data_file"):
+        own_data.look_at(str(given["data_file"]), str(given.get("target_column", "")))
+
+
+def _report(place: Path, *, quiet: bool) -> Report:
+    from scaffolder.environment.report import inspect
+
+    if quiet:
+        return inspect(folder=place)
+    with console.err().status(_("Looking at this machine …")):
+        report = inspect(folder=place)
+    from scaffolder.environment.panel import panel
+
+    console.say(panel(report))
+    return report
+
+
+def _ask_folder(options: Options) -> Path:
+    if not options.ask:
+        return Path.cwd() / "my-model"
+    from scaffolder.questions import ask_folder
+
+    return _absolute(ask_folder("my-model", lambda text: _check_folder(_absolute(text))))
+
+
+def _answers(options: Options, known: Catalog, report: Report, given: Mapping[str, Answer], folder: Path) -> Answers:
+    from scaffolder.questions import Interview
+
+    interview = Interview(
+        known,
+        report,
+        given,
+        ask=options.ask,
+        folder_name=folder.name or "my-model",
+        follow_language=not options.language_given,
+    )
+    return interview.run()
+
+
+def _python(report: Report, known: Catalog, framework: str) -> Interpreter | None:
+    return report.python_for(*known.python_range(framework))
+
+
+def _render(answers: Answers, folder: Path) -> Rendering:
+    from scaffolder.generate import render
+
+    values = dict(answers.values)
+    if answers.table is not None:
+        values["data_file"] = answers.table.answer
+    return render(values, folder)
+
+
+def _show(
+    answers: Answers, known: Catalog, rendering: Rendering, folder: Path, python: Interpreter | None, *, complete: bool
+) -> None:
+    from scaffolder.generate import current_version
+
+    where = console.out() if complete else console.err()
+    where.print(preview.tree(_files(rendering, answers), folder.name, complete=complete))
+    where.print(preview.decisions(answers, known, target=folder, python=python, version=current_version()))
+
+
+def _files(rendering: Rendering, answers: Answers) -> list[PurePosixPath]:
+    files = list(rendering.files)
+    if answers.table is not None and not answers.table.stays:
+        files.append(PurePosixPath(answers.table.answer))
+    return files
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def _write(rendering: Rendering, answers: Answers, folder: Path) -> None:
+    from scaffolder.generate import write
+
+    try:
+        with staging(folder) as stage:
+            write(rendering, stage.project)
+            if answers.table is not None:
+                own_data.put_into(stage.project, answers.table)
+            stage.commit()
+    except KeyboardInterrupt:
+        raise Interrupted from None
+
+
+# --- afterwards -------------------------------------------------------------------------------------------------------
+
+
+def _hand_over(answers: Answers, folder: Path, report: Report, python: Interpreter | None) -> HandOver:
+    """Install, commit, open: as the answers say. What fails here leaves the project whole."""
+    done = HandOver()
+    try:
+        if answers.values["install_now"]:
+            _install(answers, folder, python, done)
+        if answers.values["use_git"]:
+            _commit(folder, done)
+        if answers.values["open_now"]:
+            _open(folder, report, done)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            _("Interrupted. The project is complete in {folder}; what was left to do:\n{commands}").format(
+                folder=folder, commands="\n".join(_commands(answers, folder, python))
+            )
+        ) from None
+    return done
+
+
+def _install(answers: Answers, folder: Path, python: Interpreter | None, done: HandOver) -> None:
+    from scaffolder.install import create_environment
+
+    try:
+        done.python = create_environment(
+            folder,
+            package_manager=str(answers.values["package_manager"]),
+            python=None if python is None else python.path,
+        )
+    except NewmodelError as error:
+        done.problems.append(str(error))
+
+
+def _commit(folder: Path, done: HandOver) -> None:
+    from scaffolder.repository import initialise
+
+    try:
+        repository = initialise(folder)
+    except NewmodelError as error:
+        done.problems.append(str(error))
+        return
+    done.git = repository.made
+    if repository.note:
+        done.notes.append(repository.note)
+
+
+def _open(folder: Path, report: Report, done: HandOver) -> None:
+    from scaffolder.pycharm.open import open_project
+
+    launcher = report.pycharm[0].launcher if report.pycharm else None
+    opening = open_project(folder, launcher=launcher, python=done.python)
+    done.opened = opening.started
+    done.notes += opening.messages
+
+
+def _commands(answers: Answers, folder: Path, python: Interpreter | None) -> list[str]:
+    """What a person types to install the packages by hand."""
+    from scaffolder.install import go_on_commands
+
+    return go_on_commands(
+        folder,
+        package_manager=str(answers.values["package_manager"]),
+        python=None if python is None else python.path,
+    )
+
+
+def _closing(answers: Answers, folder: Path, python: Interpreter | None, done: HandOver) -> Panel:
+    """What to press in PyCharm, and what to type without it."""
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.text import Text
+
+    lines: list[Text] = []
+
+    def heading(text: str) -> None:
+        lines.append(Text(text, style="bold"))
+
+    if done.python is None:
+        heading(_("First install the packages:"))
+        lines += [Text(f"  {command}") for command in _commands(answers, folder, python)]
+        lines.append(Text(""))
+    heading(_("In PyCharm"))
+    if not done.opened:
+        lines.append(Text("  " + _("File | Open: {folder}").format(folder=folder)))
+    lines.append(
+        Text("  " + _("Choose “Whole flow” at the top right and press ▶: it trains, fine-tunes and writes a report."))
+    )
+    lines.append(Text("  " + _("“Check environment” proves the installation in a few seconds.")))
+    lines.append(Text(""))
+    heading(_("Without it"))
+    lines += [Text(f"  {command}") for command in _run_commands(folder)]
+    lines.append(Text(""))
+    lines.append(Text(_("The README says what each step does and what to expect.")))
+    return Panel(
+        Group(*lines),
+        title=_("Ready") if not done.problems else _("Written, with something left to do"),
+        title_align="left",
+        border_style="green" if not done.problems else "yellow",
+        padding=(0, 1),
+    )
+
+
+def _run_commands(folder: Path) -> list[str]:
+    from scaffolder.install import environment_python
+
+    python = environment_python(folder).relative_to(folder)
+    quoted = f'"{folder}"' if any(character in str(folder) for character in " '()&;") else str(folder)
+    return [f"cd {quoted}", f"{python} flow.py"]
+
+
+def _result(
+    options: Options,
+    report: Report,
+    answers: Answers,
+    rendering: Rendering,
+    folder: Path,
+    python: Interpreter | None,
+    *,
+    made: bool,
+    done: HandOver | None = None,
+) -> None:
+    """The JSON object for programs, on standard output."""
+    if not options.as_json:
+        if not made:
+            count = len(_files(rendering, answers))
+            text = ngettext("{count} file; nothing was written.", "{count} files; nothing was written.", count)
+            console.say(text.format(count=count))
+        return
+    done = done or HandOver()
+    result: dict[str, Any] = {
+        "folder": str(folder),
+        "written": made,
+        "answers": answers.values,
+        "package_reason": answers.package.reason,
+        "notes": [*answers.notes, *done.notes],
+        "files": [str(path) for path in sorted(_files(rendering, answers))],
+        "base_python": None if python is None else python.path,
+        "python": None if done.python is None else str(done.python),
+        "git": done.git,
+        "opened": done.opened,
+        "problems": done.problems,
+        "environment": report.as_json(),
+    }
+    json.dump(result, sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
