@@ -54,8 +54,8 @@ def fit(
     """Train `model` and leave it with the weights of its best epoch.
 
     The run folder gets `checkpoints/best` and `checkpoints/last`, `history.csv` and TensorBoard's logs. With
-    `config.resume` set, training goes on from `checkpoints/last`, right after the optimizer step saved there: on a
-    CPU, with the same number of threads, it ends with the very weights of a training that never stopped.
+    `config.resume` set, training goes on from `checkpoints/last`, right after the optimizer step saved there.
+    On a CPU, with the same number of threads, it ends with the very weights of a training that never stopped.
 
     Args:
         model: Takes the inputs of a batch (a tensor or a dictionary of tensors) and gives its outputs.
@@ -308,7 +308,7 @@ class Loop:
         if math.isfinite(number):
             return number
         raise UserError(
-            f"The loss or a weight became {number} by step {self.progress.step} (epoch {self.progress.epoch}): "
+            f"Loss or weights are {number} after step {self.progress.step} (epoch {self.progress.epoch}): "
             f"lower training.learning_rate (now {self.config.learning_rate:g}), set training.clip_norm "
             f"(now {self.config.clip_norm:g}) or look for extreme values in the data; "
             f"the checkpoints in {self.checkpoints} are of earlier steps."
