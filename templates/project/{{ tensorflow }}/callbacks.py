@@ -45,5 +45,10 @@ class StopAfterSteps(keras.callbacks.Callback):
         self.max_steps = max_steps
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        if int(self.model.optimizer.iterations) >= self.max_steps:
+        if steps_done(self.model) >= self.max_steps:
             self.model.stop_training = True
+
+
+def steps_done(model: keras.Model) -> int:
+    """Optimizer steps that `model` has been trained for."""
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))

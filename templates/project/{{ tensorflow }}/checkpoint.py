@@ -19,6 +19,7 @@ from typing import Any
 
 import keras
 
+from .callbacks import steps_done
 from .errors import UserError
 from .runs import Run
 from .training_config import TrainingConfig
@@ -89,9 +90,9 @@ class Checkpoint(keras.callbacks.Callback):
         self.began = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        row = {"epoch": self.epochs_before + epoch + 1, "step": int(self.model.optimizer.iterations)}
+        row = {"epoch": self.epochs_before + epoch + 1, "step": steps_done(self.model)}
         row |= {our_name(name): float(value) for name, value in (logs or {}).items()}
-        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row["seconds"] = time.perf_counter() - self.began
         self.history.append(row)
 
@@ -112,7 +113,7 @@ class Checkpoint(keras.callbacks.Callback):
             "best_epoch": self.best_epoch,
             "history": self.history,
             "order": self.order,
-            "random_states": [variable.numpy().tolist() for variable in random_states(self.model)],
+            "random_states": [keras.ops.convert_to_numpy(one).tolist() for one in random_states(self.model)],
         }
 
     def log(self, row: dict[str, Any]) -> None:

@@ -44,8 +44,9 @@ def summary(trace: Path) -> str:
                 if ":" in name and "/" in name:  # "<layer>/<operation>:<kind>"
                     operations[name.removeprefix("StatefulPartitionedCall/")] += event.duration_ps / 1e9
     steps = max(count[STEP], 1)
+    milliseconds, waiting = total[STEP] / steps, total[WAITING] / steps
     lines = [
-        f"{steps} batches, {total[STEP] / steps:.2f} ms each, with {total[WAITING] / steps:.2f} ms of waiting for data",
+        f"{steps} batches of {milliseconds:.2f} ms, {waiting:.2f} ms of which are waiting for data.",
         "The costliest operations, ms per batch:",
     ]
     lines += [f"  {spent / steps:8.3f}  {name}" for name, spent in operations.most_common(15)]
