@@ -84,7 +84,7 @@ class Catalog:
 
     @cached_property
     def versions(self) -> Any:
-        """The table of tested versions, `macros/versions.jinja`, as a namespace (`versions.torch`, `versions.python`)."""
+        """The table of tested versions, `macros/versions.jinja`: `versions.torch`, `versions.python` and so on."""
         from jinja2 import Environment, FileSystemLoader
 
         environment = Environment(loader=FileSystemLoader(self.folder), autoescape=False)  # noqa: S701 - no HTML

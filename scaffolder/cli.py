@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from scaffolder import messages
 from scaffolder.errors import ExitCode, NewmodelError
-from scaffolder.messages import _
+from scaffolder.messages import N_, _
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         # the reader of our output has gone (`newmodel … | head`): Python must not complain about it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:  # noqa: BLE001 - whatever is left is a mistake of ours, and the person needs no traceback
+    except Exception as error:
         usage = _usage_error(error)
         if usage is not None:
             _fail(usage)
@@ -43,10 +44,60 @@ def main(argv: list[str] | None = None) -> int:
         return int(ExitCode.BUG)
 
 
+class _TranslatedHelp:
+    """What typer says by itself, through our seam."""
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        pieces = self.collect_usage_pieces(ctx)  # type: ignore[attr-defined]
+        formatter.write_usage(ctx.command_path, " ".join(pieces), prefix=_("Usage: "))
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.help = _("Show this message and exit.")
+        return option
+
+
+class _Command(_TranslatedHelp, typer.core.TyperCommand):
+    pass
+
+
+class _InitCommand(_Command):
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """List the questions: read from copier.yml, and only for `init --help`."""
+        from scaffolder.catalog import catalog
+
+        formatter.write_paragraph()
+        with formatter.section(_("Keys for --set and --answers")):
+            formatter.write_dl(
+                (question.name, ", ".join(choice.value for choice in question.choices) or question.title)
+                for question in catalog().questions.values()
+            )
+
+
+class _Group(_TranslatedHelp, typer.core.TyperGroup):
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            from scaffolder.answers import nearest, shown
+
+            raise NewmodelError(
+                _("There is no command “{name}”{nearest}").format(
+                    name=shown(args[0]), nearest=nearest(args[0], self.list_commands(ctx))
+                )
+            )
+        return super().resolve_command(ctx, args)
+
+
+#: Headings that typer translates with the process's own catalog.
+_HEADINGS = (N_("Arguments"), N_("Options"), N_("Commands"))
+
+
 def _app(language_given: bool) -> typer.Typer:
     # made late: the texts of --help are in the language that was chosen just before
+    vars(typer.core)["_"] = messages.translate
     app = typer.Typer(
         name="newmodel",
+        cls=_Group,
         help=_("From nothing to a PyCharm project that trains, fine-tunes and gets measurably better."),
         rich_markup_mode=None,
         add_completion=False,
@@ -67,12 +118,12 @@ def _app(language_given: bool) -> typer.Typer:
             raise typer.Exit
 
     @app.command(
+        cls=_InitCommand,
         help=_("Look at this machine, ask what to make, and make a project that is ready for PyCharm."),
-        epilog=_("Answers have the names of the questions in templates/copier.yml; a wrong one lists them all."),
     )
     def init(
         path: Annotated[
-            str | None, typer.Argument(metavar="[PATH]", help=_("The project's folder; . is this one, if it is empty."))
+            str | None, typer.Argument(metavar="PATH", help=_("The project's folder; . is this one, if it is empty."))
         ] = None,
         defaults: Annotated[
             bool, typer.Option("--defaults", help=_("Ask nothing: take the default of what is not given."))
@@ -117,9 +168,9 @@ def _app(language_given: bool) -> typer.Typer:
             )
         )
 
-    @app.command(help=_("Bring a project to the newest template version; your own edits stay."))
+    @app.command(cls=_Command, help=_("Bring a project to the newest template version; your own edits stay."))
     def update(
-        project: Annotated[Path, typer.Argument(metavar="[PROJECT]", help=_("The project's folder."))] = Path(),
+        project: Annotated[Path, typer.Argument(metavar="PROJECT", help=_("The project's folder."))] = Path(),
         check: Annotated[
             bool, typer.Option("--check", help=_("Only say whether there is an update; exit code 1 if so."))
         ] = False,

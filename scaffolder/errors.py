@@ -31,7 +31,7 @@ class NewmodelError(Exception):
         self.exit_code = exit_code
 
 
-class Interrupted(NewmodelError):
+class Interrupted(NewmodelError):  # noqa: N818 - as KeyboardInterrupt is called
     """The person pressed Ctrl-C; the text says what is left, if anything is."""
 
     def __init__(self, message: str | None = None) -> None:

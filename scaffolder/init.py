@@ -237,7 +237,7 @@ def _render(answers: Answers, folder: Path) -> Rendering:
 def _show(
     answers: Answers, known: Catalog, rendering: Rendering, folder: Path, python: Interpreter | None, *, complete: bool
 ) -> None:
-    from scaffolder.generate import current_version
+    from scaffolder.template_source import current_version
 
     where = console.out() if complete else console.err()
     where.print(preview.tree(_files(rendering, answers), folder.name, complete=complete))

@@ -20,10 +20,13 @@ _translations: _gettext.NullTranslations = _gettext.NullTranslations()
 _language = "en"
 
 
-def _(text: str) -> str:
+def translate(text: str) -> str:
     """`text` in the person's language."""
     # gettext answers the empty text with the catalog's header
     return _translations.gettext(text) if text else text
+
+
+_ = translate
 
 
 def ngettext(singular: str, plural: str, count: int) -> str:
@@ -88,9 +91,9 @@ def match_language(name: str) -> str | None:
 
 
 def _windows_language() -> str:
-    if sys.platform != "win32":
-        return ""
-    import ctypes
+    if sys.platform == "win32":
+        import ctypes
 
-    primary_language = ctypes.windll.kernel32.GetUserDefaultUILanguage() & 0x3FF
-    return "zh_CN" if primary_language == 0x04 else "en"  # LANG_CHINESE of winnt.h
+        primary_language = ctypes.windll.kernel32.GetUserDefaultUILanguage() & 0x3FF
+        return "zh_CN" if primary_language == 0x04 else "en"  # LANG_CHINESE of winnt.h
+    return ""

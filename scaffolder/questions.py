@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scaffolder import console, messages, own_data
+from scaffolder import messages, own_data
 from scaffolder.answers import Answer, missing
 from scaffolder.catalog import Catalog, Question
 from scaffolder.environment.facts import Report
@@ -50,7 +50,7 @@ class Answers:
     """
 
     values: dict[str, Answer] = field(default_factory=dict)
-    package: PackageName = PackageName("")
+    package: PackageName = field(default_factory=lambda: PackageName(""))
     table: OwnTable | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -310,11 +310,10 @@ class Interview:
         self._map.init[question.name] = default  # where copier looks for a default first
         structure = copier_question.get_questionary_structure()
         del self._map.init[question.name]
+        structure["message"] = question.title  # copier's own adds a line break
         if structure["type"] == "select":
             structure["instruction"] = _("(arrow keys, then Enter)")
-        elif structure["type"] == "confirm":
-            structure["instruction"] = _("(Y/n)") if default else _("(y/N)")
-        else:
+        elif structure["type"] != "confirm":
             structure["validate"] = self._validator(question, copier_question)
         if question.secret and structure["type"] == "password":
             structure["type"] = "text"
@@ -428,10 +427,10 @@ def _ask(structure: dict[str, Any], default: Answer) -> Answer:
     from questionary.prompts import confirm
 
     # questionary has no option for what it shows after a yes-or-no question
-    confirm.YES, confirm.NO = _("yes"), _("no")
+    vars(confirm).update(YES=_("yes"), NO=_("no"))
     structure.setdefault("default", default)
     if structure["type"] == "confirm":
-        structure.setdefault("instruction", _("(Y/n)") if structure["default"] else _("(y/N)"))
+        structure.setdefault("instruction", _("(Y/n) ") if structure["default"] else _("(y/N) "))
     try:
         answers = questionary.unsafe_prompt([structure], answers={})
     except KeyboardInterrupt:
@@ -439,5 +438,4 @@ def _ask(structure: dict[str, Any], default: Answer) -> Answer:
     except EOFError:
         raise NewmodelError(_("The terminal was closed; nothing was written.")) from None
     answer: Answer = answers[structure["name"]]
-    console.err()  # the next message goes below the question
     return answer

@@ -103,7 +103,7 @@ def staging(target: Path) -> Iterator[Staging]:
 
 
 def staging_parent(target: Path) -> Path:
-    """Where the staging folder goes: beside a new target, and inside an existing one, which may be a disk of its own."""
+    """Where the staging folder goes: beside a new target, inside an existing one (it may be a disk of its own)."""
     return target if target.is_dir() else target.parent
 
 
@@ -205,7 +205,7 @@ def _make_parents(parent: Path) -> list[Path]:
     while not place.exists():
         missing.append(place)
         place = place.parent
-    made = []
+    made: list[Path] = []
     for folder in reversed(missing):
         try:
             folder.mkdir()

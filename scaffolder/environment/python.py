@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -50,16 +49,7 @@ def _candidates(system: System) -> list[str]:
         paths += re.findall(r"([A-Za-z]:\\\S.*?\.exe)", launcher.stdout)
         # the Store's stand-in opens a shop window instead of answering
         paths = [path for path in paths if "\\WindowsApps\\" not in path]
-    return list(_unique(system, paths))
-
-
-def _unique(system: System, paths: Iterable[str]) -> Iterable[str]:
-    seen: set[str] = set()
-    for path in paths:
-        # not through links: a virtual environment's python is a link to another one, and still its own
-        if path and path not in seen:
-            seen.add(path)
-            yield path
+    return list(dict.fromkeys(filter(None, paths)))
 
 
 def _ask(system: System, path: str) -> Interpreter | None:

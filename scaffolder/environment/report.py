@@ -75,7 +75,7 @@ def _run(probes: dict[str, Probe], patience: float) -> list[_Outcome]:
     def work(name: str) -> None:
         try:
             facts, findings = probes[name]()
-        except Exception as error:  # noqa: BLE001 - a probe meets machines that nobody foresaw
+        except Exception as error:
             facts, findings = {}, [_failed(name, f"{type(error).__name__}: {error}")]
         outcomes[name] = _Outcome(facts, findings)
         done[name].set()

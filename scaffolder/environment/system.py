@@ -201,9 +201,8 @@ class RealSystem:
         return None
 
     def cpu_count(self) -> int:
-        if sys.platform == "linux":
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        allowed = getattr(os, "sched_getaffinity", None)  # Linux alone: the cores that this process was given
+        return len(allowed(0)) if allowed else os.cpu_count() or 1
 
     def nvml(self) -> Nvml | None:
         try:

@@ -1,0 +1,1 @@
+"""The catalogs of translated texts, one folder a language."""
