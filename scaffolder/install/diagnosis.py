@@ -22,7 +22,7 @@ _DISK = re.compile(
     r"No space left on device|Errno 28\b|os error 28\b|not enough space|Disk quota exceeded", re.IGNORECASE
 )
 _PERMISSION = re.compile(r"Permission denied|Errno 13\b|os error 13\b|Access is denied", re.IGNORECASE)
-_NO_ENSUREPIP = re.compile(r"ensurepip is not available|No module named (venv|ensurepip)", re.IGNORECASE)
+_NO_ENSUREPIP = re.compile(r"ensurepip is not\s+available|No module named (venv|ensurepip)", re.IGNORECASE)
 _NO_WHEEL = re.compile(
     r"No matching distribution found for (?P<pip>\S+)|there (?:is|are) no versions? of (?P<uv>\S+)"
     r"|because (?P<absent>\S+) was not found in the package registry",
@@ -73,6 +73,13 @@ def diagnose(output: str, returncode: int) -> Diagnosis:
             _("this Python version does not fit the project"),
             _("Use a Python that `requires-python` in pyproject.toml allows."),
         )
+    if "(from versions: none)" in output and (found := _NO_WHEEL.search(output)):
+        # pip says the same of an index that it cannot reach and that it may not ask again
+        return Diagnosis(
+            _("the package index offers no {package} at all, or cannot be reached").format(package=found["pip"]),
+            _("Check the network and the index: pip config list"),
+            network=True,
+        )
     if found := _NO_WHEEL.search(output):
         name = found["pip"] or found["uv"] or found["absent"]
         return Diagnosis(
@@ -92,6 +99,6 @@ def diagnose(output: str, returncode: int) -> Diagnosis:
 def _last_error(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     for line in reversed(lines):
-        if re.match(r"(ERROR|error|Error|×|Caused by)\b?:?", line):
+        if re.match(r"ERROR|error|Error|×|Caused by", line):
             return re.sub(r"^(ERROR|error|Error)\s*:\s*|^×\s*", "", line).rstrip(".")
     return lines[-1].rstrip(".") if lines else _("the installer ended without a word")
