@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from scaffolder import console, own_data, preview
-from scaffolder.answers import Answer, from_file, from_settings
+from scaffolder.answers import Answer, from_file, from_settings, shown
 from scaffolder.catalog import Catalog, catalog
 from scaffolder.environment.facts import Interpreter, Report
-from scaffolder.errors import ExitCode, Interrupted, NewmodelError
+from scaffolder.errors import ExitCode, Interrupted, NewmodelError, os_error
 from scaffolder.messages import _, ngettext
 from scaffolder.names import check_folder_name
 from scaffolder.staging import check_target, clear_stale, staging, staging_parent
@@ -165,18 +165,24 @@ def _absolute(text: str) -> Path:
     """A folder that a person typed. `..` is resolved by name, so that the folder need not be there."""
     if not text.strip():
         raise NewmodelError(_("The path of the folder is empty."))
-    if any(ord(character) < 32 for character in text):
-        raise NewmodelError(_("The path contains a character that no path can have."))
     try:
+        text.encode("utf-8")  # what the command line could not decode
+        if any(ord(character) < 32 for character in text):
+            raise ValueError
         return Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - resolve() would follow links
     except (OSError, RuntimeError, ValueError):
-        raise NewmodelError(_("{path} is no path of a folder.").format(path=text)) from None
+        raise NewmodelError(
+            _("“{path}” contains a character that a project's folder cannot have.").format(path=shown(text))
+        ) from None
 
 
 def _check_folder(folder: Path) -> None:
-    clear_stale(staging_parent(folder))
-    if not folder.exists():
-        check_folder_name(folder.name)
+    try:
+        clear_stale(staging_parent(folder))
+        if not folder.exists():
+            check_folder_name(folder.name)
+    except OSError as error:
+        raise os_error(error, folder) from error
     check_target(folder)
 
 
@@ -298,6 +304,8 @@ def _install(answers: Answers, folder: Path, python: Interpreter | None, done: H
             package_manager=str(answers.values["package_manager"]),
             python=None if python is None else python.path,
         )
+    except Interrupted:
+        raise
     except NewmodelError as error:
         done.problems.append(str(error))
 

@@ -199,6 +199,7 @@ def test_without_a_network_the_project_is_kept_and_can_be_finished(
     assert f"  cd {project}\n" in text
     assert "-m pip install --progress-bar raw --editable . --group dev" in text
     assert is_unfinished(project)
+    assert indexed_requirements(project)  # a network that is away comes back: the chosen build stays chosen
     log = Path(text.rsplit("Full log: ", 1)[1])
     assert "127.0.0.1" in log.read_text(encoding="utf-8")
 

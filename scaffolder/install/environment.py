@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _UNFINISHED = "newmodel-unfinished"  # lies in .venv from its first moment to the end of the installation
 _LOGS_KEPT = 20
+_PYPI = "https://pypi.org/simple/"
 # Settings for another environment than the project's, or that make pip wait for an answer.
 _NOT_FOR_INSTALLERS = (
     "VIRTUAL_ENV",
@@ -85,10 +86,12 @@ def create_environment(
     variables.update(_FOR_INSTALLERS)
     settings = pip_settings(variables, Path.home())
     _take_over(project)
+    if package_manager == "uv" and not dependencies_only and _uv_needs_to_be_told(settings, variables):
+        _write_uv_toml(project, settings)
 
     with _log() as log, contextlib.ExitStack() as display:
         tell = progress or display.enter_context(LiveLine())
-        given_up = _give_up_silent_index(project, settings)
+        given_up = _give_up_silent_index(project, settings, variables)
         while True:
             steps = _steps(project, package_manager, python, settings, variables, dependencies_only)
             try:
@@ -97,7 +100,7 @@ def create_environment(
                     del steps[0]
                 break
             except StepFailed as failure:
-                if failure.diagnosis.network and not given_up and _give_up_index(project):
+                if not given_up and _is_about_index(failure, project) and _give_up_index(project):
                     given_up = True
                     continue
                 raise _install_error(project, failure, steps, log) from failure
@@ -139,11 +142,8 @@ def _uv_steps(
 ) -> list[Step]:
     uv = find_uv(environ)
     variables = settings.connection_environment(environ)
-    if settings.names_an_index and not uv_names_an_index(environ, Path.home()):
-        if settings.holds_credentials or dependencies_only:
-            variables |= settings.index_environment()
-        else:
-            _write_uv_toml(project, settings)
+    if _uv_needs_to_be_told(settings, environ) and not (project / "uv.toml").exists():
+        variables |= settings.index_environment()
     steps = []
     if not _works(environment_python(project)):
         command = [uv, "venv", "--allow-existing", *(["--python", str(python)] if python else []), ".venv"]
@@ -182,10 +182,14 @@ def find_uv(environ: Mapping[str, str] | None = None) -> str:
     return found
 
 
+def _uv_needs_to_be_told(settings: PackageSettings, environ: Mapping[str, str]) -> bool:
+    return settings.names_an_index and not uv_names_an_index(environ, Path.home())
+
+
 def _write_uv_toml(project: Path, settings: PackageSettings) -> None:
-    """Let every later `uv run` and `uv sync` here see what pip is told, too."""
+    """Let every later `uv run` and `uv sync` here see what pip is told, too. Passwords stay where they are."""
     path = project / "uv.toml"
-    if path.exists():
+    if path.exists() or settings.holds_credentials:
         return
     header = "# Made by newmodel from pip's settings, which uv does not read. For this machine only.\n"
     path.write_text(header + settings.uv_toml(), encoding="utf-8")
@@ -194,10 +198,20 @@ def _write_uv_toml(project: Path, settings: PackageSettings) -> None:
 # --- the framework's own index ------------------------------------------------------------------------------
 
 
-def _give_up_silent_index(project: Path, settings: PackageSettings) -> bool:
+def _give_up_silent_index(project: Path, settings: PackageSettings, environ: Mapping[str, str]) -> bool:
+    """Give up an index that does not answer, unless nothing does: then the network is away, and may come back."""
     sources = [] if settings.no_index else indexed_requirements(project)
-    silent = any(not answers(source.index_url, settings) for source in sources)
-    return silent and _give_up_index(project)
+    if all(answers(source.index_url, settings) for source in sources):
+        return False
+    own = settings.find_links or uv_names_an_index(environ, Path.home())
+    return bool(own or answers(settings.index_url or _PYPI, settings)) and _give_up_index(project)
+
+
+def _is_about_index(failure: StepFailed, project: Path) -> bool:
+    """Whether it was the framework's own index that could not be reached."""
+    texts = (failure.output, *failure.step.command)
+    urls = [source.index_url for source in indexed_requirements(project)]
+    return failure.diagnosis.network and any(url in text for url in urls for text in texts)
 
 
 def _give_up_index(project: Path) -> bool:
