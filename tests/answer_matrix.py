@@ -105,10 +105,14 @@ def rendered_as(project_name: str) -> Path:
 
 
 def label(answers: Answers) -> str:
-    """A short name for a test's parameter: the cell, then what differs from its defaults."""
+    """A short name for a test's parameter: the cell, then the answers that differ from its defaults."""
     defaults = complete({name: answers[name] for name in CELL}) or {}
-    rest = [f"{name}={value}" for name, value in answers.items() if value != defaults.get(name)]
-    return "-".join([*(str(answers[name]) for name in CELL), *rest])
+    rest = [
+        value if isinstance(value, str) else name if value else f"no-{name}"
+        for name, value in answers.items()
+        if value != defaults.get(name)
+    ]
+    return "-".join([*(answers[name] for name in CELL), *rest])
 
 
 def _scratch() -> Path:
