@@ -77,9 +77,8 @@ def check_training() -> list[str]:
     except Exception as error:
         return [f"The framework cannot train here: {type(error).__name__}: {error}"]
     before, after, seconds = result["loss_before"], result["loss_after"], result["seconds"]
-    say(f"A tiny model trained on {result['device']} in {seconds:.1f} s: loss {before:.3f} → {after:.3f}")
+    device = str(result["device"]).rpartition("device:")[2]
+    say(f"A tiny model trained on {device} in {seconds:.1f} s: loss {before:.3f} → {after:.3f}")
     if not after < before:
-        return [
-            f"The loss did not fall on {result['device']}: the driver or the framework's build may be broken."
-        ]
+        return [f"The loss did not fall on {device}: the driver or the framework's build may be broken."]
     return []
