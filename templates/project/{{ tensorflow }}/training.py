@@ -10,9 +10,10 @@ import keras
 import tensorflow as tf
 
 from .callbacks import StopAfterSteps, StopOnNan
-from .checkpoint import Checkpoint, History, load
+from .checkpoint import Checkpoint, History
 from .profiling import PROFILED_BATCHES, write_summary
 from .runs import Run
+from .schedule import make_optimizer
 from .training_config import TrainingConfig
 
 Loss = str | keras.losses.Loss | Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -43,72 +44,55 @@ def fit(
 
     Args:
         model: A built Keras model.
-        train: Gives `(inputs, target)` row by row and knows its length; rows are shuffled and batched here.
-        validation: Likewise; None where there is none, and the training loss then decides which epoch is
-            best.
+        train: Gives `(inputs, target)` row by row and knows its length; it is shuffled and batched here.
+        validation: Likewise; None where there is none, and the training loss then tells the best epoch.
         config: How to train.
         run: Where results are kept.
         loss: What `compile` takes.
-        monitor: Column of the history whose best value counts: the smallest of a loss or error, else the
-            largest.
+        monitor: Column of the history that tells the best epoch: by the smallest loss or error, else by the
+            largest value.
         optimizer: AdamW as `config` says, unless given.
         metrics: What `compile` takes; they appear in the history as `train_…` and `validation_…`.
-        phase: Name of a part of a training in several parts; it keeps its checkpoints in
-            `checkpoints/<phase>/`.
+        phase: Name of a part of a training in several parts; its checkpoints are in `checkpoints/<phase>/`.
 
     Raises:
-        UserError: When the loss stops being a number, or when the run's checkpoint is of another model or
-            data.
+        UserError: When the loss stops being a number, or the checkpoint is of another model or other data.
         KeyboardInterrupt: After Ctrl-C, with a message on how to go on.
     """
     if config.overfit_batches:
         train = validation = train.take(config.overfit_batches * config.batch_size)
-    if validation is None:
-        monitor = "train_loss"
-    else:
-        validation = validation.batch(config.batch_size).prefetch(tf.data.AUTOTUNE)
     steps = -(-len(train) // config.batch_size)
-    model.compile(
-        optimizer or make_optimizer(config, steps * config.epochs), loss=loss, metrics=list(metrics)
-    )
+    if optimizer is None:
+        optimizer = make_optimizer(config, steps * config.epochs // config.accumulation_steps)
+    model.compile(optimizer, loss=loss, metrics=list(metrics))
+    # `fit` would build it, but then TensorFlow traces the step twice, and there is nothing to restore before.
+    model.optimizer.build(model.trainable_variables)
 
+    monitor = "train_loss" if validation is None else monitor
     checkpoint = Checkpoint(run, config, rows=len(train), monitor=monitor, phase=phase)
     if config.resume:
         checkpoint.restore(model)
-    epochs_done = len(checkpoint.history)
-    callbacks: list[keras.callbacks.Callback] = [
-        StopOnNan(config.learning_rate),
-        keras.callbacks.TensorBoard(
-            run.path("tensorboard") / phase,
-            write_graph=False,
-            profile_batch=PROFILED_BATCHES if config.profile else 0,
-        ),
-        checkpoint,
-    ]
-    if config.max_steps:
-        callbacks.append(StopAfterSteps(config.max_steps))
-
     try:
         if not checkpoint.finished:
             model.fit(
-                batches(train, config, epochs_done),
-                validation_data=validation,
-                initial_epoch=epochs_done,
+                batches(train, config, checkpoint.epochs_done),
+                validation_data=validation and validation.batch(config.batch_size).prefetch(tf.data.AUTOTUNE),
+                initial_epoch=checkpoint.epochs_done,
                 epochs=config.epochs,
                 steps_per_epoch=steps,
                 shuffle=False,  # `batches` has done it
-                callbacks=callbacks,
+                callbacks=make_callbacks(checkpoint, config, run, phase),
                 verbose=1 if sys.stdout.isatty() else 2,
             )
     except KeyboardInterrupt:
-        script = shlex.quote(sys.argv[0])
-        raise KeyboardInterrupt(
-            f"{len(checkpoint.history)} finished epochs are saved. "
-            f"Go on with: python {script} --training.resume {shlex.quote(str(run.folder))}"
-        ) from None
+        if checkpoint.epochs_done:
+            checkpoint.use_best(model)
+        again = shlex.join(["python", sys.argv[0], "--training.resume", str(run.folder)])
+        message = f"{checkpoint.epochs_done} finished epochs are saved. Go on with: {again}"
+        raise KeyboardInterrupt(message) from None
+    checkpoint.use_best(model)
     if config.profile:
         write_summary(run, phase)
-    load(model, checkpoint.best_file)
     return checkpoint.history
 
 
@@ -130,24 +114,14 @@ def batches(train: tf.data.Dataset, config: TrainingConfig, epochs_done: int) ->
     return epochs.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
 
 
-def make_optimizer(config: TrainingConfig, all_batches: int) -> keras.optimizers.Optimizer:
-    """AdamW with a linear warm-up and a cosine down to zero, over a training of `all_batches` batches.
-
-    Schedule: Loshchilov and Hutter, SGDR, 2017, without restarts.
-    """
-    # Keras asks a schedule once per batch, also where several batches make one optimizer step.
-    warmup = round(config.warmup_fraction * all_batches)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=config.learning_rate / (warmup + 1),
-        decay_steps=max(all_batches - warmup, 1),
-        warmup_target=config.learning_rate,
-        warmup_steps=warmup,
+def make_callbacks(
+    checkpoint: Checkpoint, config: TrainingConfig, run: Run, phase: str
+) -> list[keras.callbacks.Callback]:
+    """What happens after each batch and epoch. The checkpoint comes last: it must not see a loss of NaN."""
+    tensorboard = keras.callbacks.TensorBoard(
+        run.path("tensorboard") / phase,
+        write_graph=False,
+        profile_batch=PROFILED_BATCHES if config.profile else 0,
     )
-    optimizer = keras.optimizers.AdamW(
-        schedule if warmup else keras.optimizers.schedules.CosineDecay(config.learning_rate, all_batches),
-        weight_decay=config.weight_decay,
-        global_clipnorm=config.clip_norm or None,
-        gradient_accumulation_steps=config.accumulation_steps if config.accumulation_steps > 1 else None,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    return optimizer
+    callbacks = [StopOnNan(config.learning_rate), tensorboard, checkpoint]
+    return [StopAfterSteps(config.max_steps), *callbacks] if config.max_steps else callbacks

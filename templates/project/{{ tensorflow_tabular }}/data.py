@@ -1,5 +1,4 @@
-"""Tables as data sets: the Keras preprocessing layers, fitted on the training rows alone, and what they make
-of rows."""
+"""Tables as data sets: Keras preprocessing layers, adapted to the training rows alone, and what they give."""
 
 from __future__ import annotations
 
@@ -15,12 +14,10 @@ from .columns import Columns
 from .split import Splits
 
 FEWEST_ROWS = 3
-"""A category with fewer training rows shares the place of categories that were never seen, so that this one
-learns."""
+"""A category with fewer training rows counts as unseen: so the model learns what to do with unseen ones."""
 
 FARTHEST = 10.0
-"""Standard deviations from the mean at which a number is cut off: one typing error must not outweigh all
-else."""
+"""Standard deviations from the mean at which a number is cut off, lest one typing error outweigh the rest."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +31,7 @@ class Data:
 
 
 def load_data(splits: Splits, columns: Columns, preprocessing: keras.Model | None = None) -> Data:
-    """Turn the three tables into data sets; `preprocessing` is fitted on `splits.train` unless it is
-    given."""
+    """Turn the three tables into data sets; `preprocessing` is fitted on `splits.train` unless given."""
     if preprocessing is None:
         preprocessing = fit_preprocessing(splits.train, columns)
     train, validation, test = (
@@ -68,25 +64,29 @@ def fit_preprocessing(train: pd.DataFrame, columns: Columns) -> keras.Model:
     """Layers from raw columns, by name, to features. All they know, they know from the rows in `train`.
 
     Numbers are standardised, (x - mean) / standard deviation. A missing one becomes 0, the mean, and where
-    values were missing in training, a further number says so. Categories become indices; 0 is for those not
-    seen in training.
+    values were missing in training, a further number says so. Categories become indices; the first index of a
+    column is for those not seen in training.
     """
     numbers = {key(name): keras.Input((), name=key(name), dtype="float64") for name in columns.numeric}
     texts = {key(name): keras.Input((), name=key(name), dtype="string") for name in columns.categorical}
     features: dict[str, Any] = {}
     if numbers:
-        features["numbers"] = numbers_layers(
-            list(numbers.values()), train[columns.numeric].to_numpy(np.float64)
-        )
+        values = train[columns.numeric].to_numpy(np.float64)  # (N, numeric)
+        features["numbers"] = numbers_layers(list(numbers.values()), values)
     if texts:
-        indices = [lookup_layer(name, train[name])(texts[key(name)]) for name in columns.categorical]
+        lookups = [lookup_layer(train[name]) for name in columns.categorical]
+        sizes = [lookup.vocabulary_size() for lookup in lookups]
+        starts = np.cumsum([0, *sizes[:-1]]).tolist()  # each column has indices of its own
+        indices = [
+            lookup(text) + start for lookup, text, start in zip(lookups, texts.values(), starts, strict=True)
+        ]
         features["categories"] = keras.ops.cast(keras.ops.stack(indices, axis=-1), "int32")
     return keras.Model(numbers | texts, features, name="preprocessing")
 
 
 def key(name: str) -> str:
-    """The name of a column in the model: Keras refuses the slash."""
-    return name.replace("/", "∕")
+    """The name of a column in the model: Keras refuses the slash, and `where` is a name of its own."""
+    return "column " + name.replace("/", "∕")
 
 
 def numbers_layers(numbers: list[Any], values: np.ndarray) -> Any:
@@ -107,13 +107,13 @@ def numbers_layers(numbers: list[Any], values: np.ndarray) -> Any:
     return keras.ops.concatenate([filled, marks], axis=-1)
 
 
-def lookup_layer(name: str, column: pd.Series) -> keras.layers.StringLookup:
-    """From a category to its index: 1, 2, … for those frequent enough in a training column, 0 for all others."""
+def lookup_layer(column: pd.Series) -> keras.layers.StringLookup:
+    """From a category to its index: 1, 2, … for those frequent enough in a training column, else 0."""
     counts = column.value_counts()
-    frequent = sorted(counts.index[counts >= FEWEST_ROWS])
-    return keras.layers.StringLookup(vocabulary=frequent, name=lookup_name(name))
+    return keras.layers.StringLookup(vocabulary=sorted(counts.index[counts >= FEWEST_ROWS]))
 
 
-def lookup_name(name: str) -> str:
-    """The name of the layer that looks up the categories of column `name`."""
-    return f"{key(name)} → index"
+def count_categories(preprocessing: keras.Model) -> int:
+    """How many different indices the categories of all columns have together."""
+    lookups = [layer for layer in preprocessing.layers if isinstance(layer, keras.layers.StringLookup)]
+    return sum(lookup.vocabulary_size() for lookup in lookups)

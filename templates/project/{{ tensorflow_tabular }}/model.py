@@ -7,45 +7,42 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from .checkpoint import MODEL_FILE, save
 from .columns import Columns
 from .config import ModelConfig
-from .data import Data, lookup_name
+from .data import Data, count_categories
 from .errors import UserError
 
-MODEL_FILE = "model.keras"
 COLUMNS_FILE = "columns.json"
 HEAD = "head"
 
 
 def build_model(config: ModelConfig, columns: Columns, data: Data) -> keras.Model:
-    """A multilayer perceptron over the numbers and an embedding of each category; shapes per row:
+    """A multilayer perceptron over the numbers and an embedding of each category; shapes of a batch:
 
-    numbers (n,), category → embedding (e,) ┐
-                                            ├ concatenate → [dense → batch norm → ReLU → dropout] × layers →
-                                            (outputs,)
+    numbers (N, n) ──────────────────────────┐
+    categories (N, c) → embedding (N, c, e) ─┴→ (N, n + c·e) → hidden layers → (N, h) → head → (N, outputs)
     """
+    features = data.preprocessing.output
     inputs, parts = {}, []
-    outputs = data.preprocessing.output
-    if "numbers" in outputs:
-        inputs["numbers"] = keras.Input(outputs["numbers"].shape[1:], name="numbers")
+    if "numbers" in features:
+        inputs["numbers"] = keras.Input(features["numbers"].shape[1:], name="numbers")
         parts.append(inputs["numbers"])
-    if "categories" in outputs:
-        inputs["categories"] = keras.Input(outputs["categories"].shape[1:], name="categories", dtype="int32")
-        for i, name in enumerate(columns.categorical):
-            size = data.preprocessing.get_layer(lookup_name(name)).vocabulary_size()
-            width = min(config.embedding_size, (size + 1) // 2)
-            parts.append(
-                keras.layers.Embedding(size, width, name=f"embedding_{i}")(inputs["categories"][:, i])
-            )
+    if "categories" in features:
+        inputs["categories"] = keras.Input(features["categories"].shape[1:], name="categories", dtype="int32")
+        # One table holds the embeddings of all columns, whose indices do not overlap: one step instead of c.
+        embedding = keras.layers.Embedding(count_categories(data.preprocessing), config.embedding_size)
+        parts.append(keras.layers.Flatten()(embedding(inputs["categories"])))
     x = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
-    for i, width in enumerate(config.hidden_sizes):
-        x = keras.layers.Dense(width, use_bias=False, kernel_initializer="he_normal", name=f"dense_{i}")(x)
-        x = keras.layers.BatchNormalization(name=f"norm_{i}")(x)
+    for width in config.hidden_sizes:
+        x = keras.layers.Dense(width, use_bias=False, kernel_initializer="he_normal")(x)
+        # Keras' own momentum, 0.99, needs hundreds of steps; a table gives some tens per epoch.
+        x = keras.layers.BatchNormalization(momentum=0.9)(x)
         x = keras.layers.ReLU()(x)
         x = keras.layers.Dropout(config.dropout)(x)
     # float32 also under mixed precision: a softmax over bfloat16 numbers is too coarse.
-    x = keras.layers.Dense(columns.outputs, dtype="float32", name=HEAD)(x)
-    return keras.Model(inputs, x, name="network")
+    outputs = keras.layers.Dense(columns.outputs, dtype="float32", name=HEAD)(x)
+    return keras.Model(inputs, outputs, name="network")
 
 
 @keras.saving.register_keras_serializable(package="tabular")
@@ -88,13 +85,10 @@ def to_predictions(outputs: np.ndarray, columns: Columns) -> np.ndarray:
 def save_model(model: keras.Model, folder: Path, columns: Columns, preprocessing: keras.Model) -> None:
     """Write `model.keras`, which takes raw columns by name and gives outputs, and `columns.json`, to
     `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
     inputs = {name: keras.Input((), name=name, dtype=raw.dtype) for name, raw in preprocessing.input.items()}
     whole = keras.Model(inputs, model(preprocessing(inputs)), name="model")
-    unfinished = folder / "unfinished.keras"
-    whole.save(unfinished)
+    save(whole, folder / MODEL_FILE)
     (folder / COLUMNS_FILE).write_text(columns.to_json(), encoding="utf-8")
-    unfinished.replace(folder / MODEL_FILE)
 
 
 def load_model(folder: Path) -> tuple[keras.Model, Columns, keras.Model]:
