@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from .interruption import leave_interrupts_to_parent
-from .randomness import mixed_seed, seed_everything
+from .randomness import mixed_seed, seed_host
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class FetchedBatches(Dataset[Any]):
         self.dataset = dataset
 
     def __getitem__(self, batch: Batch) -> Any:
-        seed_everything(
+        seed_host(
             batch.seed
         )  # so random augmentation does not depend on which worker fetches the batch
         return fetch(self.dataset, batch.rows)

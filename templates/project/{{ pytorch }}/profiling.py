@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -15,8 +15,9 @@ WARMUP_STEPS = 2
 PROFILED_STEPS = 10
 PARTS = {"waiting for data": "data", "forward": "forward", "backward": "backward", "optimizer": "optimizer"}
 
-part = record_function
-"""`with part("forward"): …` names a part of the step; it costs about a microsecond otherwise."""
+def part_names(enabled: bool) -> Callable[[str], AbstractContextManager[object]]:
+    """`with part("forward"): …` names a part of the step in the profile; without `enabled` it costs nothing."""
+    return record_function if enabled else nullcontext
 
 
 @contextmanager

@@ -19,6 +19,25 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def seed_host(seed: int) -> None:
+    """Seed Python's, NumPy's and PyTorch's generators for work on the CPU, fast enough for every batch."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.default_generator.manual_seed(seed)
+
+
+def seed_device(seed: int, device: torch.device) -> None:
+    """Seed PyTorch's generator of one device.
+
+    `torch.manual_seed` seeds all kinds of devices, and for those that are not in use it notes down the call stack
+    each time: a third of a millisecond, too slow for every batch.
+    """
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.get_device_module(device).manual_seed(seed)
+
+
 def mixed_seed(*parts: int) -> int:
     """One seed, from 0 to 2**63 - 1, for `parts`; parts that differ at all give unrelated seeds."""
     digest = blake2b(repr(parts).encode(), digest_size=8).digest()

@@ -29,8 +29,8 @@ from .errors import UserError
 from .evaluation import Loss, evaluation_loader, mean_loss
 from .freezing import set_training_mode
 from .interruption import Interruption, interruption
-from .profiling import part, profiled
-from .randomness import mixed_seed
+from .profiling import part_names, profiled
+from .randomness import mixed_seed, seed_device
 from .runs import Run
 from .schedule import make_optimizer, make_schedule
 from .training_config import TrainingConfig
@@ -98,6 +98,7 @@ class Loop:
         self.config = config
         self.run = run
         self.loss = loss
+        self.part = part_names(config.profile)
         self.phase = phase
         self.accelerator = make_accelerator(config)
         self.checkpoints = first_process_path(self.accelerator, run.path("checkpoints")) / phase
@@ -124,7 +125,10 @@ class Loop:
             )
         self.model = model  # saved and evaluated; `self.trained` is the same, wrapped for several processes
         optimizer = optimizer or make_optimizer(model, config)
-        self.trained, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.trained, prepared = self.accelerator.prepare(model, optimizer)
+        # The optimizer itself: Accelerate's wrapper around it searches the disk for an optional package twice a step.
+        self.optimizer: torch.optim.Optimizer = prepared.optimizer
+        self.scaler = self.accelerator.scaler  # of the loss in float16, else None
         self.parameters = [weight for weight in model.parameters() if weight.requires_grad]
         self.peak_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.last_step = config.epochs * self.plan.steps_per_epoch
@@ -148,8 +152,8 @@ class Loop:
         self.progress, scaler = load_state(
             self.checkpoints / "last", self.model, self.optimizer, order=self.order
         )
-        if self.accelerator.scaler and scaler:
-            self.accelerator.scaler.load_state_dict(scaler)
+        if self.scaler and scaler:
+            self.scaler.load_state_dict(scaler)
         if self.accelerator.is_main_process:
             self.loss_sum.fill_(self.progress.loss_sum)
             for row in self.progress.history:
@@ -217,25 +221,30 @@ class Loop:
         step = self.progress.step
         sizes = self.plan.batch_sizes(step)
         for number, size in enumerate(sizes):
-            with part("data"):
+            with self.part("data"):
                 inputs, target = send_to_device(next(batches), self.accelerator.device, non_blocking=True)
             own = self.plan.share(size)
-            torch.manual_seed(mixed_seed(self.config.seed, step, number, self.plan.process, DROPOUT))
+            seed = mixed_seed(self.config.seed, step, number, self.plan.process, DROPOUT)
+            seed_device(seed, self.accelerator.device)
             more = number < len(sizes) - 1
             with self.accelerator.no_sync(self.trained) if more else nullcontext():
-                with part("forward"):
+                with self.part("forward"):
                     loss = self.loss(self.trained(inputs), target).mean()
-                with part("backward"):
+                with self.part("backward"):
                     # A row weighs the same in whichever batch and process it is, and processes are averaged.
                     self.accelerator.backward(loss * (own * self.plan.processes / sum(sizes)))
             self.loss_sum += loss.detach() * own
-        with part("optimizer"):
+        with self.part("optimizer"):
             if self.config.clip_norm:
                 self.accelerator.clip_grad_norm_(self.parameters, self.config.clip_norm)
             share = self.schedule(step)
             for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
                 group["lr"] = peak * share
-            self.optimizer.step()
+            if self.scaler:
+                self.scaler.step(self.optimizer)
+                self.scaler.update()
+            else:
+                self.optimizer.step()
             self.optimizer.zero_grad()
         return loss.detach()
 
@@ -297,7 +306,7 @@ class Loop:
                 self.model,
                 self.optimizer,
                 progress,
-                scaler=self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
+                scaler=self.scaler.state_dict() if self.scaler else {},
                 order=self.order,
             )
         self.accelerator.wait_for_everyone()
