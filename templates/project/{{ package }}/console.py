@@ -17,7 +17,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-console = Console()
+from .processes import FIRST_PROCESS
+
+console = Console(quiet=not FIRST_PROCESS)
 error_console = Console(stderr=True)
 
 

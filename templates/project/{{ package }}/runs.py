@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from .config_file import closest, load_config, to_yaml
 from .environment import describe_environment
 from .errors import UserError
+from .processes import FIRST_PROCESS, scratch_folder
 
 Config = TypeVar("Config")
 RUNS = Path("runs")
@@ -98,9 +99,10 @@ def new_run(stage: str, config: Any) -> Run:
     number is tried.
     """
     name = f"{stage}-{time.strftime('%Y%m%d-%H%M%S')}"
-    RUNS.mkdir(parents=True, exist_ok=True)
+    parent = RUNS if FIRST_PROCESS else scratch_folder()
+    parent.mkdir(parents=True, exist_ok=True)
     for number in range(1, 1000):
-        folder = RUNS / (name if number == 1 else f"{name}-{number}")
+        folder = parent / (name if number == 1 else f"{name}-{number}")
         try:
             folder.mkdir()
         except FileExistsError:
