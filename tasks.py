@@ -83,17 +83,45 @@ def set_up(*groups: str) -> None:
         say("Making .venv")
         if not works(PYTHON):
             run([sys.executable, "-m", "venv", ENVIRONMENT], quiet=True)
-        run([PYTHON, "-m", "ensurepip"], quiet=True, check=False)  # an environment that uv made has no pip
+        if not list(ENVIRONMENT.glob("[Ll]ib/**/site-packages/pip")):
+            run([PYTHON, "-m", "ensurepip"], quiet=True)  # an environment that uv made has no pip
         installed = {"python": sys.version}
     missing = [name for name in ("", *groups) if installed.get(name) != wanted]
     if missing:
         say("Installing newmodel" + "".join(f" and what it takes to {name}" for name in missing if name))
         # Dependency groups came with pip 25.1, and a fresh environment holds the pip of its Python's release.
-        run([PYTHON, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1"])
+        install("--upgrade", "pip>=25.1")
         words = [word for name in groups for word in ("--group", name)]
-        run([PYTHON, "-m", "pip", "install", "--quiet", "--editable", ".", *words])
+        install("--editable", ".", *words)
         installed.update(dict.fromkeys(missing, wanted))
         stamp.write_text(json.dumps(installed), encoding="utf-8")
+
+
+def install(*arguments: str) -> None:
+    """Let pip install into .venv: one line that tells how it goes on, and all of it if it fails."""
+    command = [str(PYTHON), "-m", "pip", "install", *arguments]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+    )
+    lines: list[str] = []
+    shown = started = time.monotonic()
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith(("WARNING", "Looking in", "Requirement already")):
+            continue
+        now = time.monotonic()
+        news = f"{int(now - started):4d} s  {line.split('(from')[0].strip()}"
+        if sys.stdout.isatty():
+            width = shutil.get_terminal_size().columns - 1
+            print("\r" + news[:width].ljust(width), end="", flush=True)
+        elif now - shown > 10:
+            shown = now
+            print(news, flush=True)
+    if sys.stdout.isatty():
+        print("\r" + " " * (shutil.get_terminal_size().columns - 1), end="\r", flush=True)
+    if process.wait():
+        raise TaskFailed("".join(lines[-40:]) + "\nInstalling into .venv failed: pip says above why.")
 
 
 def works(python: Path) -> bool:
@@ -268,15 +296,19 @@ def run(command: list[Any], *, folder: Path = ROOT, check: bool = True, quiet: b
         quiet: A failure was explained by the command itself.
     """
     words = [str(word) for word in command]
-    environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    environ.update(PYTHONUNBUFFERED="1", PIP_DISABLE_PIP_VERSION_CHECK="1")
     sys.stdout.flush()
-    code = subprocess.run(words, cwd=folder, env=environ, check=False).returncode
+    code = subprocess.run(words, cwd=folder, env=environment(), check=False).returncode
     if code and check:
         shown = " ".join(word.replace(str(ROOT) + os.sep, "") for word in words)
         # what a signal ended has no exit code of its own
         message = "" if quiet else f"This failed (exit code {code}): {shown}"
         raise TaskFailed(message, code if code > 0 else 128 - code)
+
+
+def environment() -> dict[str, str]:
+    """Our environment variables, without those of another Python environment."""
+    environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    return {**environ, "PYTHONUNBUFFERED": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 
 
 def say(message: str) -> None:
