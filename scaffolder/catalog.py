@@ -107,10 +107,13 @@ class Catalog:
     @cached_property
     def imported_modules(self) -> frozenset[str]:
         """Top-level names that the generated code imports."""
-        pattern = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_]\w*)", re.MULTILINE)
+        # not every line that begins with "from": docstrings have such lines, too
+        pattern = re.compile(
+            r"^\s*(?:from\s+([A-Za-z_]\w*)[\w.]*\s+import\b|import\s+([A-Za-z_]\w*)[\w.]*\s*(?:,|as\b|$))", re.MULTILINE
+        )
         found: set[str] = set()
         for path in [*self.folder.glob("project/**/*.py"), *self.folder.glob("project/**/*.py.jinja")]:
-            found.update(pattern.findall(path.read_text(encoding="utf-8")))
+            found.update(name for pair in pattern.findall(path.read_text(encoding="utf-8")) for name in pair if name)
         return frozenset(found)
 
 

@@ -228,8 +228,9 @@ def _choose_language(arguments: list[str]) -> bool:
 def _use_utf8() -> None:
     """Chinese text and box lines need UTF-8, whatever code page a Windows console or a C locale says."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure") and (stream.encoding or "").lower().replace("-", "") != "utf8":
-            stream.reconfigure(encoding="utf-8", errors="replace")
+        if hasattr(stream, "reconfigure"):
+            # a path may hold bytes that are no UTF-8: shown escaped rather than failing
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _fail(message: str) -> None:

@@ -53,4 +53,5 @@ def os_error(error: OSError, path: Path) -> NewmodelError:
     text = reasons.get(error.errno or 0)
     if text is None:
         text = _("{path} could not be written: {reason}.")
-    return NewmodelError(text.format(path=path, reason=error.strerror or type(error).__name__))
+    name = str(path) if len(str(path)) <= 200 else f"{str(path)[:200]}…"
+    return NewmodelError(text.format(path=name, reason=error.strerror or type(error).__name__))

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from copier import Worker
+from copier._main import Worker
 from copier._settings import SettingsModel
 from copier._template import Template
 from jinja2.exceptions import TemplateError
@@ -186,7 +186,8 @@ def check(rendering: Rendering, target: Path) -> None:
     home = str(Path.home())
     if home not in ("/", "/root"):  # too short to mean anything in a text
         own_paths.append(home)
-    given = [value for value in rendering.answers.values() if isinstance(value, str) and value]
+    # an answer may hold braces or a path: those are the person's own
+    given = [value for value in rendering.answers.values() if isinstance(value, str) and re.search(r"[{}%#/\\]", value)]
     for path, file in rendering.files.items():
         try:
             _parse(path, file.content)
@@ -195,7 +196,7 @@ def check(rendering: Rendering, target: Path) -> None:
         if not file.from_template:
             continue
         text = file.content.decode("utf-8")
-        for answer in given:  # an answer may hold braces or a path: it is the person's
+        for answer in given:
             text = text.replace(answer, "")
         leftover = _LEFTOVER.search(text)
         if leftover:

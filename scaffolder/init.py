@@ -136,7 +136,8 @@ def _given(options: Options, known: Catalog) -> dict[str, Answer]:
         given.update(from_file(options.answers_file, known))
     given.update(from_settings(options.settings, known))
     if options.data is not None:
-        given.update({"data": "own", "data_file": options.data})
+        given["data_file"] = options.data
+        given.setdefault("data", "own")
         given.setdefault("task", "tabular")
     if options.target_column is not None:
         given["target_column"] = options.target_column
@@ -144,6 +145,10 @@ def _given(options: Options, known: Catalog) -> dict[str, Answer]:
         given["data"] = "own"
     if given.get("data") == "sample" and (given.get("data_file") or given.get("target_column")):
         raise NewmodelError(_("data=sample and a table of your own exclude each other; leave one out."))
+    if options.data is not None and given["task"] != "tabular":
+        raise NewmodelError(
+            _("There is no table in task={task}; leave --data out, or choose task=tabular.").format(task=given["task"])
+        )
     if given.get("target_column") and "data_file" not in given and not options.ask:
         raise NewmodelError(_("--target-column needs the table that has it: --data PATH."))
     return given
