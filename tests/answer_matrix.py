@@ -99,9 +99,9 @@ def rendered(name: str) -> Path:
 
 
 @cache
-def rendered_as(project_name: str) -> Path:
-    """A project of this name in a folder of this name, all else by default. Tests leave it as it is."""
-    return render_project(_scratch() / project_name, project_name=project_name)
+def rendered_as(project_name: str, **answers: Any) -> Path:
+    """A project of this name in a folder of this name, all else as given or by default. Tests leave it as it is."""
+    return render_project(_scratch() / project_name, project_name=project_name, **answers)
 
 
 def label(answers: Answers) -> str:

@@ -11,7 +11,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,13 +85,14 @@ class Running:
         try:
             self.process.expect(pexpect.EOF, timeout=seconds)
         except pexpect.TIMEOUT:
+            self.kill()
             raise AssertionError(f"Still running after {seconds} s:\n{self._text()}") from None
         self._seen.append(self.process.before)
         exit_code = self.process.wait()
         if self.terminal:
             self.process.close()
             exit_code = self.process.exitstatus if self.process.signalstatus is None else -self.process.signalstatus
-        return Finished(int(exit_code), "".join(self._seen))
+        return Finished(int(exit_code), plain("".join(self._seen)))
 
     def stop(self) -> None:
         """PyCharm's red square, pressed once."""
@@ -102,8 +103,15 @@ class Running:
         process = psutil.Process(self.process.pid)
         return [process, *process.children(recursive=True)]
 
+    def kill(self) -> None:
+        """End it and its children, however they are."""
+        if psutil.pid_exists(self.process.pid):
+            for process in self.family():
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
     def _text(self) -> str:
-        return "".join(self._seen) + (self.process.before or "")
+        return plain("".join(self._seen) + (self.process.before or ""))
 
 
 class PyCharm:
@@ -135,14 +143,10 @@ class PyCharm:
     def started(self, name: str) -> Iterator[Running]:
         """A configuration that serves; whatever is left of it at the end is killed."""
         running = Running(self.command(name))
-        family: list[psutil.Process] = []
         try:
             yield running
-            family = running.family() if psutil.pid_exists(running.process.pid) else []
         finally:
-            for process in family:
-                if process.is_running():
-                    process.kill()
+            running.kill()
 
     def green_arrow(self, script: str) -> Command:
         """What the green arrow beside `if __name__ == "__main__"` starts: a configuration made for the occasion."""
@@ -254,6 +258,12 @@ class PyCharm:
         for macro, folder in macros.items():
             text = text.replace(macro, str(folder))
         return text
+
+
+def plain(output: str) -> str:
+    """The end of what a terminal showed, without colours; a progress bar leaves its last state."""
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output).replace("\r\n", "\n")
+    return "\n".join(line.rsplit("\r", 1)[-1] for line in text.split("\n"))[-20_000:]
 
 
 def split_parameters(text: str) -> list[str]:
