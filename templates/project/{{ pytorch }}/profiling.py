@@ -15,8 +15,9 @@ WARMUP_STEPS = 2
 PROFILED_STEPS = 10
 PARTS = {"waiting for data": "data", "forward": "forward", "backward": "backward", "optimizer": "optimizer"}
 
+
 def part_names(enabled: bool) -> Callable[[str], AbstractContextManager[object]]:
-    """`with part("forward"): …` names a part of the step in the profile; without `enabled` it costs nothing."""
+    """`with part("forward"): …` names a part of a step; without `enabled` it does nothing."""
     return record_function if enabled else nullcontext
 
 

@@ -29,8 +29,8 @@ def seed_host(seed: int) -> None:
 def seed_device(seed: int, device: torch.device) -> None:
     """Seed PyTorch's generator of one device.
 
-    `torch.manual_seed` seeds all kinds of devices, and for those that are not in use it notes down the call stack
-    each time: a third of a millisecond, too slow for every batch.
+    `torch.manual_seed` seeds all kinds of devices, and for those not in use it notes down the call stack each
+    time, which takes too long for every batch.
     """
     if device.type == "cpu":
         torch.default_generator.manual_seed(seed)

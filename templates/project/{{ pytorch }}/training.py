@@ -126,7 +126,7 @@ class Loop:
         self.model = model  # saved and evaluated; `self.trained` is the same, wrapped for several processes
         optimizer = optimizer or make_optimizer(model, config)
         self.trained, prepared = self.accelerator.prepare(model, optimizer)
-        # The optimizer itself: Accelerate's wrapper around it searches the disk for an optional package twice a step.
+        # Not Accelerate's wrapper around it, which searches the disk for an optional package at every step.
         self.optimizer: torch.optim.Optimizer = prepared.optimizer
         self.scaler = self.accelerator.scaler  # of the loss in float16, else None
         self.parameters = [weight for weight in model.parameters() if weight.requires_grad]
@@ -349,4 +349,7 @@ def resume_command(run: Run, processes: int) -> str:
         place = words.index("--training.resume")
         del words[place : place + 2]
     start = ["python"] if processes == 1 else ["torchrun", "--nproc_per_node", str(processes)]
-    return shlex.join([*start, script, *words, "--training.resume", str(run.folder)])
+    # `run` may be a part of a run, with one of several seeds.
+    places = [folder for folder in (run.folder, *run.folder.parents) if (folder / "config.yaml").exists()]
+    folder = places[0] if places else run.folder
+    return shlex.join([*start, script, *words, "--training.resume", str(folder)])
