@@ -308,7 +308,10 @@ class Interview:
 
     def _prompt(self, question: Question, copier_question: Any, default: Answer) -> Answer:
         self._map.init[question.name] = default  # where copier looks for a default first
+        # copier checks the default, too, and an empty one may be there only to be replaced
+        check, copier_question.validator = copier_question.validator, ""
         structure = copier_question.get_questionary_structure()
+        copier_question.validator = check
         del self._map.init[question.name]
         structure["message"] = question.title  # copier's own adds a line break
         if structure["type"] == "select":

@@ -185,7 +185,7 @@ def _is_stale(folder: Path) -> bool:
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         # killed before it could say who it was: there is nothing in it yet
         pid = folder.name.removeprefix(PREFIX).split("-")[0]
-        return pid.isdigit() and not psutil.pid_exists(int(pid)) and not (folder / _OWNER).exists()
+        return pid.isdecimal() and not psutil.pid_exists(int(pid)) and not (folder / _OWNER).exists()
 
 
 def _this_process() -> dict[str, object]:

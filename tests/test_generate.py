@@ -48,7 +48,7 @@ def test_the_files_are_those_that_copier_writes(framework: str, task: str, tmp_p
 
 
 def test_an_answer_that_copier_yml_refuses(tmp_path: Path) -> None:
-    with pytest.raises(NewmodelError, match="^project_name: A project needs a name.$"):
+    with pytest.raises(NewmodelError, match=r"^project_name: A project needs a name\.$"):
         render({"project_name": ""}, tmp_path / "demo")
 
 

@@ -144,4 +144,4 @@ def _mebibytes(text: str) -> int | None:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.strip().isdigit() else 0
+    return int(text) if text and text.strip().isdecimal() else 0

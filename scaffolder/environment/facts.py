@@ -196,7 +196,7 @@ class Report:
 
 def newest_first(version: str) -> tuple[int, ...]:
     """A sort key for version texts such as `2026.1.2`."""
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def project_python(project: Path, platform: str) -> Path:

@@ -41,9 +41,9 @@ def _container_memory(system: System) -> tuple[int | None, int]:
         ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
     ):
         limit = (system.read_text(limit_file) or "").strip()
-        if limit.isdigit():
+        if limit.isdecimal():
             use = (system.read_text(use_file) or "").strip()
-            return int(limit), int(use) if use.isdigit() else 0
+            return int(limit), int(use) if use.isdecimal() else 0
     return None, 0
 
 
@@ -54,7 +54,7 @@ def _cores(system: System) -> int:
         quota = [
             (system.read_text(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us") or "").strip() for name in ("quota", "period")
         ]
-    if quota[0].isdigit() and quota[1].isdigit() and int(quota[1]) > 0:
+    if quota[0].isdecimal() and quota[1].isdecimal() and int(quota[1]) > 0:
         cores = min(cores, max(1, math.ceil(int(quota[0]) / int(quota[1]))))
     return cores
 
