@@ -136,13 +136,17 @@ def compare_choices(splits: Splits, model: ModelConfig, config: NumpyConfig) -> 
 # --- Transfer -----------------------------------------------------------------------------------------------
 
 
+FINE_TUNED, SCRATCH = "fine-tuned", "from scratch"
+
+
 @dataclass(frozen=True)
 class Learned:
-    """Results on the test rows, one per seed, and the validation accuracy after each step, (seeds, steps + 1).
+    """For each seed: the network, its test result, and its validation accuracy before and after each step.
 
-    The curves are there to be drawn. Nothing is chosen by them: both ways go on to the last step.
+    The curves, (seeds, steps + 1), are there to be drawn. Nothing is chosen by them: both ways go on to the end.
     """
 
+    networks: list[Network]
     results: list[dict[str, float]]
     curves: Array
 
@@ -150,35 +154,49 @@ class Learned:
 def compare_with_scratch(
     pretrained: Network, second: Splits, labels: int, loss: str, config: ComparisonConfig
 ) -> dict[str, Learned]:
-    """Learn a second problem from `labels` of its rows, drawn anew for each seed: "fine-tuned", "from scratch".
+    """Learn a second problem from `labels` of its rows, drawn anew for each seed, in two ways.
 
     Both ways see the same rows and take as many steps of the same size; fine-tuning leaves the first layer as
     it is in the beginning.
     """
     features, hidden = pretrained.W1.shape
-    fine_tuned, from_scratch = [], []
-    for seed in range(config.seeds):
-        few = draw(second.train, labels, seed)
-        new = new_network(features, hidden, pretrained.activation, seed)
-        fine_tuned.append(_learn(pretrained.copy(), few, second, loss, config, config.frozen_steps))
-        from_scratch.append(_learn(new, few, second, loss, config, frozen_steps=0))
+    seeds = range(config.seeds)
+    samples = [draw(second.train, labels, seed) for seed in seeds]
+    ready = [pretrained.copy() for _ in seeds]
+    new = [new_network(features, hidden, pretrained.activation, seed) for seed in seeds]
     return {
-        name: Learned([result for result, _ in seeds], np.array([curve for _, curve in seeds]))
-        for name, seeds in (("fine-tuned", fine_tuned), ("from scratch", from_scratch))
+        FINE_TUNED: _learn(ready, samples, second, loss, config, frozen_steps=config.frozen_steps),
+        SCRATCH: _learn(new, samples, second, loss, config, frozen_steps=0),
     }
 
 
 def _learn(
-    network: Network, few: Rows, second: Splits, loss: str, config: ComparisonConfig, frozen_steps: int
-) -> tuple[dict[str, float], list[float]]:
-    """Train `network` on all the rows of `few` at once; return its test result and its curve."""
-    curve = [accuracy(network, second.validation)]
+    networks: list[Network],
+    samples: list[Rows],
+    second: Splits,
+    loss: str,
+    config: ComparisonConfig,
+    frozen_steps: int,
+) -> Learned:
+    """Train each network on its sample, of which every step sees all rows."""
+    curves = [
+        _curve(network, few, second.validation, loss, config, frozen_steps)
+        for network, few in zip(networks, samples, strict=True)
+    ]
+    results = [evaluate(network.probabilities(second.test.X), second.test) for network in networks]
+    return Learned(networks, results, np.array(curves))
+
+
+def _curve(
+    network: Network, few: Rows, validation: Rows, loss: str, config: ComparisonConfig, frozen_steps: int
+) -> list[float]:
+    curve = [accuracy(network, validation)]
     for step in range(config.steps):
         layers = SECOND_LAYER if step < frozen_steps else ALL_LAYERS
         batches = [np.arange(len(few))]
         train(network, few.X, few.y, batches, loss=loss, learning_rate=config.learning_rate, layers=layers)
-        curve.append(accuracy(network, second.validation))
-    return evaluate(network.probabilities(second.test.X), second.test), curve
+        curve.append(accuracy(network, validation))
+    return curve
 
 
 def accuracy(network: Network, rows: Rows) -> float:

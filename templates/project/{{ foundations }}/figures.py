@@ -51,7 +51,7 @@ def plane_panel(title: str, probabilities: Probabilities, problem: FourGroups, r
 
 
 def plot_boundaries(panels: Sequence[Panel], path: Path) -> Path:
-    """Draw the panels side by side: the probability as colour, the boundary (1/2) as a line; return `path`."""
+    """Draw the panels side by side: colour is the probability, the line the boundary (1/2); return `path`."""
     figure, axes = new_figure(1, len(panels), width=3.4 * len(panels) + 1.0, height=3.6)
     low = min(float(panel.places.min()) for panel in panels)
     high = max(float(panel.places.max()) for panel in panels)

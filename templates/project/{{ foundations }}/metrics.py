@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .numpy_network import Array
 from .problems import Rows
 
+Metrics = dict[str, float]
 
-def evaluate(probabilities: Array, rows: Rows) -> dict[str, float]:
+
+def evaluate(probabilities: Array, rows: Rows) -> Metrics:
     """Compare probabilities of class 1, (N,), with the labels.
 
     Returns:
@@ -26,3 +30,13 @@ def evaluate(probabilities: Array, rows: Rows) -> dict[str, float]:
         "wrong": int((~right).sum()),
         "rows": len(rows),
     }
+
+
+def mean_of(results: Sequence[Metrics]) -> Metrics:
+    """Mean of each metric over several seeds."""
+    return {name: float(np.mean(values)) for name, values in values_of(results).items()}
+
+
+def values_of(results: Sequence[Metrics]) -> dict[str, list[float]]:
+    """The values of each metric, one per seed."""
+    return {name: [result[name] for result in results] for name in results[0]}
