@@ -149,7 +149,7 @@ def test_the_project_and_its_development_tools_are_installed_with_pip(
     python = create_environment(project, package_manager="pip", progress=news.append)
     assert news[0] == "Creating the virtual environment"
     assert any(line.startswith("Installing the framework: torch-") for line in news)
-    assert any(line.startswith("Installing the packages: writing ") for line in news)
+    assert any(line.endswith(" packages in place") for line in news)
     assert python == environment_python(project)
     names = subprocess.run([python, "-m", "pip", "list"], capture_output=True, text=True, check=True).stdout
     assert "demo" in names

@@ -31,6 +31,7 @@ Progress = Callable[[str], None]
 
 _TAIL_LINES = 200  # what a diagnosis looks at
 _HEARTBEAT_S = 15  # without a terminal: a sign of life this often
+_INSTALLED = "Lib/site-packages/*.dist-info" if sys.platform == "win32" else "lib/*/site-packages/*.dist-info"
 _SETTLE_S = 10  # how long an interrupted installer may take to end
 
 
@@ -98,12 +99,15 @@ def run(step: Step, project: Path, log: IO[str], progress: Progress, environ: Ma
     except OSError as error:
         raise StepFailed(step, diagnose(str(error), 1), str(error)) from error
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    writing: Writing | None = None
     try:
         for line in _lines(process):
             if line and not line.startswith("Progress "):
                 log.write(line + "\n")
                 tail.append(line)
-            if news := _news(line, tail):
+            if line.startswith("Installing collected packages: "):
+                writing = Writing(project, line.count(",") + 1)
+            if news := writing.news() if writing else _news(line, tail):
                 progress(f"{step.title}: {news}")
         returncode = process.wait()
     except KeyboardInterrupt:
@@ -118,8 +122,24 @@ def run(step: Step, project: Path, log: IO[str], progress: Progress, environ: Ma
         raise StepFailed(step, diagnose(output, returncode), output)
 
 
+class Writing:
+    """How far pip is with its last and longest part, about which it says nothing: copying packages into place."""
+
+    def __init__(self, project: Path, total: int) -> None:
+        self._project = project
+        self._total = total
+        self._before = self._count()
+
+    def news(self) -> str:
+        done = min(max(self._count() - self._before, 0), self._total)
+        return _("{done} of {total} packages in place").format(done=done, total=self._total)
+
+    def _count(self) -> int:
+        return sum(1 for _found in (self._project / ".venv").glob(_INSTALLED))
+
+
 def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
-    """The lines of a process as they come; the main thread stays free for Ctrl-C."""
+    """The lines of a process as they come, and "" twice a second in between; the main thread stays free for Ctrl-C."""
     arrived: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:
@@ -136,6 +156,7 @@ def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
         except queue.Empty:
             if process.poll() is not None and arrived.empty():
                 return  # a grandchild holds the pipe open
+            yield ""
             continue
         if line is None:
             return
@@ -171,9 +192,6 @@ def _news(line: str, tail: deque[str]) -> str:
         return " ".join(part for part in (_file_name(found[1]), found[2]) if part)
     if found := re.match(r"Collecting (\S+)", line):
         return found[1]
-    if line.startswith("Installing collected packages: "):
-        names = line.split(": ", 1)[1].split(", ")
-        return _("writing {count} packages to disk").format(count=len(names))
     if "Retrying" in line:
         return _("the connection failed, trying again")
     if re.match(r"(Resolved|Prepared|Installed|Building|Built|Downloaded) ", line):
