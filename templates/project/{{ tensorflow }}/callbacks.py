@@ -51,4 +51,4 @@ class StopAfterSteps(keras.callbacks.Callback):
 
 def steps_done(model: keras.Model) -> int:
     """Optimizer steps that `model` has been trained for."""
-    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+    return int(keras.ops.convert_to_tensor(model.optimizer.iterations).numpy())

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import time
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,12 @@ class Checkpoint(keras.callbacks.Callback):
 
     @property
     def finished(self) -> bool:
-        """Whether early stopping or `max_steps` has ended this training."""
+        """Whether the last epoch is done, or early stopping or `max_steps` has ended this training before."""
         if not self.history:
             return False
-        tired = 0 < self.config.patience <= len(self.history) - self.best_epoch
-        return tired or 0 < self.config.max_steps <= self.history[-1]["step"]
+        tired = 0 < self.config.patience <= self.epochs_done - self.best_epoch
+        enough = 0 < self.config.max_steps <= self.history[-1]["step"]
+        return tired or enough or self.epochs_done >= self.config.epochs
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.began = time.perf_counter()
@@ -79,13 +81,13 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         row = {"epoch": self.epochs_before + epoch + 1, "step": steps_done(self.model)}
         row |= {our_name(name): float(value) for name, value in (logs or {}).items()}
-        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row["learning_rate"] = float(keras.ops.convert_to_tensor(self.model.optimizer.learning_rate))
         row["seconds"] = time.perf_counter() - self.began
         self.history.append(row)
 
         value = row[self.monitor]
         if self.best is None or self.sign * value < self.sign * self.best:
-            self.best, self.best_epoch, self.best_weights = value, epoch + 1, self.model.get_weights()
+            self.best, self.best_epoch, self.best_weights = value, epoch + 1, arrays_of(self.model.weights)
             if row["seconds"] >= LONG_EPOCH:
                 save(self.model, self.best_file)
         self.save_state()
@@ -105,8 +107,8 @@ class Checkpoint(keras.callbacks.Callback):
     def save_state(self) -> None:
         """Write the state of model, optimizer and this object to `checkpoints/last`."""
         progress = {name: getattr(self, name) for name in PROGRESS}
-        arrays = {f"model.{i}": keras.ops.convert_to_numpy(one) for i, one in enumerate(state_of(self.model))}
-        arrays |= {f"best.{i}": weight for i, weight in enumerate(self.best_weights)}
+        arrays = {f"model.{i}": array for i, array in enumerate(arrays_of(state_of(self.model)))}
+        arrays |= {f"best.{i}": array for i, array in enumerate(self.best_weights)}
         self.last_file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.last_file.with_name("unfinished.npz")
         np.savez(unfinished, progress=np.array(json.dumps(progress)), **arrays)
@@ -154,6 +156,11 @@ def state_of(model: keras.Model) -> list[keras.Variable]:
     optimizer."""
     measured = {id(variable) for variable in model.metrics_variables}
     return [one for one in [*model.variables, *model.optimizer.variables] if id(one) not in measured]
+
+
+def arrays_of(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
+    """The present values of `variables`, copied into main memory."""
+    return [variable.value.numpy() for variable in variables]
 
 
 def our_name(name: str) -> str:
