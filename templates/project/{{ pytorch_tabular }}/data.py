@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ class Preprocessing:
         }
 
 
-class TableDataset(Dataset[tuple[Inputs, Tensor] | Inputs]):
+class TableDataset(Dataset[Any]):
     """Rows of a table in memory: `(inputs, target)`, or only the inputs where the target is not known."""
 
     def __init__(self, inputs: Inputs, target: Tensor | None) -> None:
@@ -80,14 +81,14 @@ class TableDataset(Dataset[tuple[Inputs, Tensor] | Inputs]):
     def __len__(self) -> int:
         return len(self.inputs["numbers"])
 
-    def __getitem__(self, row: int) -> tuple[Inputs, Tensor] | Inputs:
+    def __getitem__(self, row: int) -> Any:
         return self._select(row)
 
-    def take(self, rows: Sequence[int]) -> tuple[Inputs, Tensor] | Inputs:
+    def take(self, rows: Sequence[int]) -> Any:
         """Several rows as one batch, much faster than one by one."""
         return self._select(torch.as_tensor(rows))
 
-    def _select(self, rows: int | Tensor) -> tuple[Inputs, Tensor] | Inputs:
+    def _select(self, rows: int | Tensor) -> Any:
         inputs = {name: values[rows] for name, values in self.inputs.items()}
         return inputs if self.target is None else (inputs, self.target[rows])
 
