@@ -1,5 +1,7 @@
 """Device, number format and seeds: what has to be settled before the first layer is made."""
 
+from __future__ import annotations
+
 import platform
 import time
 from typing import Any
@@ -22,20 +24,25 @@ def prepare(config: TrainingConfig) -> None:
     gpus = tf.config.list_physical_devices("GPU")
     if config.device == "gpu" and not gpus:
         raise UserError("training.device is gpu, but TensorFlow finds no GPU here: set it to auto or cpu.")
-    if config.device == "cpu":
-        tf.config.set_visible_devices([], "GPU")
+    if config.device == "cpu" and gpus:
+        hide(gpus)
         gpus = []
     if config.precision == "float16" and not gpus:
         raise UserError("training.precision is float16, which needs a GPU: set it to float32 or bfloat16.")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(
-            gpu, True
-        )  # otherwise TensorFlow takes all of the GPU's memory
     keras.config.set_dtype_policy(POLICIES[config.precision])
-    if config.mirrored:
+    if config.mirrored and not tf.distribute.has_strategy():
         # Layers take the strategy that is current when they are made, and `fit` takes that of the layers.
         tf.distribute.experimental_set_strategy(tf.distribute.MirroredStrategy(_device_names()))
     seed_everything(config.seed)
+
+
+def hide(gpus: list[tf.config.PhysicalDevice]) -> None:
+    """Let TensorFlow do without `gpus`. Raises UserError when it uses them already."""
+    try:
+        tf.config.set_visible_devices([], "GPU")
+    except RuntimeError:
+        names = ", ".join(gpu.name for gpu in gpus)
+        raise UserError(f"training.device is cpu, but this process uses {names} already: start anew.") from None
 
 
 def seed_everything(seed: int) -> None:
