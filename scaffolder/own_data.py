@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from scaffolder import table_errors
 from scaffolder.answers import nearest, shown
 from scaffolder.errors import NewmodelError, os_error
 from scaffolder.messages import _, ngettext
@@ -91,7 +92,7 @@ def look_at(text: str, target: str = "") -> OwnTable:
             ) from None
         return OwnTable(path=path, suggested_target=target)
     except reader.TableError as error:
-        raise NewmodelError(_("{reason}").format(reason=error)) from None
+        raise NewmodelError(table_errors.translated(str(error))) from None
     except OSError as error:
         raise NewmodelError(
             _("{path} cannot be read: {reason}.").format(path=shown(str(path), 200), reason=error.strerror)

@@ -400,8 +400,9 @@ def translated(details: Mapping[str, Any]) -> dict[str, Any]:
     """A question of copier.yml in the person's language."""
     result = dict(details)
     result["qmark"] = "?"
-    if "help" in result:
-        result["help"] = _(result["help"])
+    text = result.get("help")
+    if text:
+        result["help"] = _(text)
     if isinstance(result.get("choices"), dict):
         result["choices"] = {_(str(label)): value for label, value in result["choices"].items()}
     return result

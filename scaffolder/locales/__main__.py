@@ -19,6 +19,7 @@ from babel.messages.pofile import read_po, write_po
 from jinja2 import Environment
 
 from scaffolder.messages import DOMAIN, LANGUAGES, LOCALES
+from scaffolder.table_errors import phrases, sentences
 from scaffolder.template_source import templates_folder
 
 _KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
@@ -36,6 +37,9 @@ def extract() -> Catalog:
             catalog.add(message, None, [(name, 1)], auto_comments=comments, context=context)
     for message in questions(templates_folder() / "copier.yml"):
         catalog.add(message, None, [("templates/copier.yml", 1)])
+    reader = templates_folder() / "project" / "{{ tabular }}" / "table_format.py"
+    for message in [*(sentence.text for sentence in sentences(reader)), *phrases(reader)]:
+        catalog.add(message, None, [("table_format.py", 1)])
     return catalog
 
 
@@ -100,6 +104,7 @@ def update(language: str) -> list[str]:
     catalog.update(template, no_fuzzy_matching=True)
     catalog.obsolete.clear()
     catalog.project, catalog.version, catalog.fuzzy = "newmodel", "", False
+    catalog.last_translator = catalog.language_team = catalog.msgid_bugs_address = "newmodel"
     catalog.header_comment = f"# newmodel's texts in {LANGUAGES[language]}. Made by `python -m scaffolder.locales`."
     # dates would make every run a change
     catalog.creation_date = catalog.revision_date = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)

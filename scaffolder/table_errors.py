@@ -1,0 +1,93 @@
+"""What a project's table reader says, in the person's language.
+
+The reader is a file of the generated project: plain Python without a catalog. So its sentences are taken from its
+source, as patterns for what it says and as texts for the catalog.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from scaffolder import messages
+from scaffolder.template_source import templates_folder
+
+_ERRORS = {"TableError", "ParquetReaderMissing"}
+_PHRASES = "NOT_A_TEXT_FILE"  # parts of sentences, kept in a table
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence that the reader can say.
+
+    Attributes:
+        text: With named fields, as the catalog has it.
+        pattern: Matches what the reader says.
+    """
+
+    text: str
+    pattern: re.Pattern[str]
+
+
+def translated(said: str) -> str:
+    """A sentence of the reader in the language in use; as it is where it is not known."""
+    if messages.language() == "en":
+        return said
+    for sentence in sentences(_reader()):
+        match = sentence.pattern.fullmatch(said)
+        if match:
+            fields = {name: messages.translate(value) for name, value in match.groupdict().items()}
+            return messages.translate(sentence.text).format(**fields)
+    return said
+
+
+@lru_cache(maxsize=1)
+def sentences(source: Path) -> tuple[Sentence, ...]:
+    """Every sentence that `source` raises, the most particular first."""
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    found = [
+        _sentence(node.args[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ERRORS and node.args
+    ]
+    return tuple(sorted(found, key=lambda sentence: -len(re.sub(r"\{\w+\}", "", sentence.text))))
+
+
+def phrases(source: Path) -> list[str]:
+    """The parts of sentences that `source` keeps in a table."""
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    tables = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == _PHRASES for target in node.targets)
+    ]
+    return [
+        node.value
+        for table in tables
+        for node in ast.walk(table)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
+def _reader() -> Path:
+    return templates_folder() / "project" / "{{ tabular }}" / "table_format.py"
+
+
+def _sentence(argument: ast.expr) -> Sentence:
+    """A text or an f-string: its expressions become fields, named after what they compute."""
+    parts = argument.values if isinstance(argument, ast.JoinedStr) else [argument]
+    text, pattern, seen = "", "", set()
+    for part in parts:
+        if isinstance(part, ast.Constant):
+            text += str(part.value)
+            pattern += re.escape(str(part.value))
+        elif isinstance(part, ast.FormattedValue):
+            name = re.sub(r"\W+", "_", ast.unparse(part.value)).strip("_")
+            text += f"{{{name}}}"
+            pattern += f"(?P={name})" if name in seen else f"(?P<{name}>.+?)"
+            seen.add(name)
+    return Sentence(text, re.compile(pattern, re.DOTALL))

@@ -1,0 +1,253 @@
+"""Every text for a person goes through the seam and is translated."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import io
+import json
+import re
+import string
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from scaffolder import messages, table_errors
+from scaffolder.locales import __main__ as catalogs
+from scaffolder.messages import LOCALES, detect_language, match_language, set_language
+from tests.conftest import Result
+
+Newmodel = Callable[..., Result]
+PACKAGE = LOCALES.parent
+TRANSLATED = [language for language in messages.LANGUAGES if language != "en"]
+
+
+# --- the catalogs -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_the_catalog_has_every_text_and_no_other(language: str) -> None:
+    wanted = {message.id for message in catalogs.extract() if message.id}
+    there = {message.id for message in catalogs.read(language) if message.id}
+    assert there == wanted, "run: python -m scaffolder.locales"
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_every_text_is_translated(language: str) -> None:
+    assert catalogs.untranslated(catalogs.read(language)) == []
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_the_compiled_catalog_is_current(language: str) -> None:
+    def texts(raw: bytes) -> dict[object, str]:
+        catalog = dict(gettext.GNUTranslations(io.BytesIO(raw))._catalog)  # type: ignore[attr-defined]
+        catalog.pop("")  # the header names the Babel that wrote it
+        return catalog
+
+    compiled = catalogs.po_file(language).with_suffix(".mo").read_bytes()
+    assert texts(compiled) == texts(catalogs.compiled(catalogs.read(language))), "run: python -m scaffolder.locales"
+
+
+def fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_a_translation_has_the_fields_of_its_text(language: str) -> None:
+    for message in catalogs.read(language):
+        if not message.id:
+            continue
+        if isinstance(message.id, (tuple, list)):
+            (translation,) = message.string  # Chinese has one form
+            assert fields(translation) <= fields(message.id[1]), message.id
+        else:
+            assert fields(str(message.string)) == fields(message.id), message.id
+
+
+# --- nothing bypasses the seam ----------------------------------------------------------------------------------------
+
+SENTENCE = re.compile(r"[A-Za-z]{2,}[,:;]? [a-z]{2,}")
+
+#: Texts with words in them that no person reads, or that must not be translated: file contents, commands, patterns,
+#: styles, and what a maintainer sees in a trace. By file, the beginning of each.
+NOT_FOR_PERSONS: dict[str, tuple[str, ...]] = {
+    "console.py": ("bold red",),
+    "environment/frameworks.py": ("\nimport importlib.metadata",),
+    "environment/panel.py": ("bold red",),
+    "environment/python.py": ("import sys,", "sudo apt install python"),
+    "environment/system.py": ("failed to start",),
+    "environment/tools.py": ("sudo apt install git", "winget install Git.Git"),
+    "generate.py": (
+        "(?:Validation error for question",
+        " is a link; Windows has none",
+        "two templates give the same file ",
+        " still holds ",
+        " of its template",
+        " is not valid: ",
+        " names a folder of this machine: ",
+    ),
+    "repository.py": ("Start from a newmodel template", "# about this machine only"),
+    "template_source.py": ("list the released versions", "add templates/ to the bundle"),
+    "three_way.py": ("stays deleted",),
+    "update_command.py": ("bold red",),
+    "install/environment.py": ("# Made by newmodel from pip's", "newmodel has not finished"),
+    "install/process.py": ("Installing collected packages: ",),
+    "install/project_file.py": ("framework_index: default",),
+    "pycharm/open.py": ("import platform; print",),
+}
+
+
+def texts_outside_the_seam(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    parents = {child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
+
+    def inside(node: ast.AST) -> bool:
+        while node in parents:
+            parent = parents[node]
+            if isinstance(parent, ast.Call):
+                name = parent.func.id if isinstance(parent.func, ast.Name) else getattr(parent.func, "attr", "")
+                if name in ("_", "N_", "ngettext"):
+                    return True
+            if isinstance(parent, ast.Expr):
+                return parent.value is node  # a docstring
+            node = parent
+        return False
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SENTENCE.search(node.value):
+            if not inside(node):
+                yield node.lineno, node.value
+
+
+def test_no_text_bypasses_the_seam() -> None:
+    bypassing = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if name.startswith(("templates/", "locales/")):
+            continue
+        for line, text in texts_outside_the_seam(ast.parse(path.read_text(encoding="utf-8"))):
+            technical = re.search(r"[<\\|]|ERROR|\(from versions", text)  # XML, patterns, what tools print
+            if not technical and not text.startswith(NOT_FOR_PERSONS.get(name, ("\0",))):
+                bypassing.append(f"scaffolder/{name}:{line}: {text!r}")
+    assert bypassing == []
+
+
+def test_texts_are_not_put_together_before_they_are_translated() -> None:
+    """`_(f"…")` and `_(name)` reach no catalog; the few names that do come from copier.yml or are marked by N_."""
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_" and node.args:
+                if isinstance(node.args[0], (ast.JoinedStr, ast.BinOp)):
+                    wrong.append(f"{path.name}:{node.lineno}")
+    assert wrong == []
+
+
+# --- in Chinese -------------------------------------------------------------------------------------------------------
+
+
+def english_in(text: str) -> list[str]:
+    """Whole English texts of the catalog that stand in an output which should have none."""
+    known = [message.id for message in catalogs.extract() if isinstance(message.id, str) and " " in message.id.strip()]
+    return [one for one in known if len(one.split()) >= 3 and "{" not in one and one in text]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("init", "--help"),
+        ("init", "demo", "--defaults", "--dry-run"),
+        ("init", "torch", "--defaults", "--set", "install_now=no", "--set", "use_git=no"),
+        ("init", "demo"),
+        ("init", "demo", "--defaults", "--set", "project_name="),
+        ("init", "demo", "--defaults", "--set", "framework=jax"),
+        ("init", "demo", "--defaults", "--data", "gone.csv"),
+        ("init", "demo", "--defaults", "--answers", "gone.yaml"),
+        ("ini",),
+        ("init", "--nothing"),
+    ],
+)
+def test_init_speaks_chinese(newmodel: Newmodel, arguments: tuple[str, ...]) -> None:
+    result = (
+        newmodel(*arguments, "--lang", "zh_CN") if arguments[0] == "init" else newmodel("--lang", "zh_CN", *arguments)
+    )
+    text = result.out + result.err
+    assert re.search("[\u4e00-\u9fff]", text)
+    assert english_in(text) == []
+
+
+def test_the_readme_is_in_the_language_of_the_terminal(newmodel: Newmodel, tmp_path: Path) -> None:
+    result = newmodel("init", "demo", "--defaults", "--lang", "zh", "--json", "--dry-run")
+    assert json.loads(result.out)["answers"]["language"] == "zh_CN"
+
+
+def test_the_table_readers_sentences_are_translated() -> None:
+    set_language("zh_CN")
+    assert table_errors.translated("/x/a.csv has 2 rows of data: 20 or more are needed.") == (
+        "/x/a.csv 有 2 行数据：至少需要 20 行。"
+    )
+    assert table_errors.translated("a.csv is an Excel workbook or another zip archive: save the table as CSV.") == (
+        "a.csv 是Excel 工作簿或其他 zip 压缩包：请把表格另存为 CSV。"
+    )
+    assert table_errors.translated("something new") == "something new"
+    set_language("en")
+    assert table_errors.translated("a.csv is empty.") == "a.csv is empty."
+
+
+def test_every_sentence_of_the_reader_matches_itself() -> None:
+    for sentence in table_errors.sentences(table_errors._reader()):
+        example = re.sub(r"\{\w+\}", "7", sentence.text)
+        assert sentence.pattern.fullmatch(example), sentence.text
+
+
+# --- the language -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environ", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "C"}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh_CN"),
+        ({"LANG": "zh_SG"}, "zh_CN"),
+        ({"LANG": "zh_TW.UTF-8"}, "en"),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_CN.UTF-8"}, "zh_CN"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, "en"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8", "LANGUAGE": "zh"}, "en"),
+        ({"LANG": "de_DE.UTF-8", "LANGUAGE": "fr:zh_CN:en"}, "zh_CN"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+    ],
+)
+def test_the_language_follows_the_locale(environ: dict[str, str], language: str) -> None:
+    assert detect_language(environ, "linux") == language
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("zh", "zh_CN"),
+        ("zh-Hans", "zh_CN"),
+        ("zh_Hant_HK", None),
+        ("EN", "en"),
+        ("en_GB", "en"),
+        ("fr", None),
+        ("", None),
+    ],
+)
+def test_names_of_languages(name: str, language: str | None) -> None:
+    assert match_language(name) == language
+
+
+def test_output_in_a_terminal_that_knows_no_unicode() -> None:
+    environment = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PATH": "", "SYSTEMROOT": ""}
+    done = subprocess.run(
+        [sys.executable, "-m", "scaffolder", "--lang", "zh_CN", "--help"],
+        cwd=PACKAGE.parent,
+        env=environment,
+        capture_output=True,
+        check=True,
+    )
+    assert "用法" in done.stdout.decode("utf-8")
