@@ -69,13 +69,23 @@ def new_section(description: str) -> dict[str, Any]:
 
 
 def merge(section: dict[str, Any], other: dict[str, Any]) -> None:
-    """Add the properties of `other`; where both have one that differs, a value may suit either."""
+    """Add the properties of `other`; of a name that both have, the first description stays."""
     for name, value in other["properties"].items():
         known = section["properties"].setdefault(name, value)
         if "properties" in known and "properties" in value:
             merge(known, value)
-        elif known != value and value not in known.get("anyOf", ()):
-            section["properties"][name] = {"anyOf": [*known.get("anyOf", [known]), value]}
+        elif {**known, "description": ""} != {**value, "description": ""}:
+            section["properties"][name] = either(known, value)
+
+
+def either(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a value that suits one of two stages; without default, which depends on the stage."""
+    options = [
+        {key: part for key, part in one.items() if key not in ("description", "default")}
+        for one in (first, second)
+    ]
+    text = {"description": first["description"]} if "description" in first else {}
+    return {**(options[0] if options[0] == options[1] else {"anyOf": options}), **text}
 
 
 def type_schema(hint: Any) -> dict[str, Any]:
