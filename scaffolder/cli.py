@@ -112,9 +112,7 @@ def _app(language_given: bool) -> typer.Typer:
         lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
     ) -> None:
         if version:
-            from importlib.metadata import version as installed
-
-            sys.stdout.write(f"newmodel {installed('newmodel')}\n")
+            sys.stdout.write(f"newmodel {_version()}\n")
             raise typer.Exit
 
     @app.command(
@@ -196,6 +194,19 @@ def _app(language_given: bool) -> typer.Typer:
         return run_update(project, check=check, diff=diff, to=to, settings=changed, yes=yes, as_json=as_json)
 
     return app
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("newmodel")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        import re
+
+        text = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8")
+        found = re.search(r'^version = "(.+)"$', text, re.MULTILINE)
+        return found.group(1) if found else "?"
 
 
 def _LANG_HELP() -> str:  # noqa: N802

@@ -84,6 +84,7 @@ def run_init(options: Options) -> ExitCode:
         NewmodelError: If it cannot be made; nothing is left behind.
         Interrupted: If the person pressed Ctrl-C.
     """
+    _check_here()
     known = catalog()
     given = _given(options, known)
     folder = _folder_from(options, given)
@@ -127,6 +128,13 @@ def run_init(options: Options) -> ExitCode:
 
 
 # --- before anything is written -------------------------------------------------------------------------------------
+
+
+def _check_here() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise NewmodelError(_("The folder that you are in is gone; go to another one and try again.")) from None
 
 
 def _given(options: Options, known: Catalog) -> dict[str, Answer]:
@@ -311,6 +319,8 @@ def _install(answers: Answers, folder: Path, python: Interpreter | None, done: H
         )
     except Interrupted:
         raise
+    except Interrupted:
+        raise
     except NewmodelError as error:
         done.problems.append(str(error))
 
@@ -360,8 +370,11 @@ def _closing(answers: Answers, folder: Path, python: Interpreter | None, done: H
         lines.append(Text(text, style="bold"))
 
     if done.python is None:
-        heading(_("First install the packages:"))
-        lines += [Text(f"  {command}") for command in _commands(answers, folder, python)]
+        if answers.values["install_now"]:  # it was tried: the reason and the commands stand above
+            heading(_("First finish the installation, as said above."))
+        else:
+            heading(_("First install the packages:"))
+            lines += [Text(f"  {command}") for command in _commands(answers, folder, python)]
         lines.append(Text(""))
     heading(_("In PyCharm"))
     if not done.opened:

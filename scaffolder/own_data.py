@@ -34,9 +34,11 @@ class OwnTable:
         problem: `classification` or `regression`, as it follows from the target; empty where unknown.
         rows: Number of rows that were looked at, None where unknown.
         complete: Whether these were all.
+        size: Bytes.
     """
 
     path: Path
+    size: int = 0
     columns: tuple[str, ...] = ()
     suggested_target: str = ""
     problem: str = ""
@@ -46,7 +48,7 @@ class OwnTable:
     @property
     def stays(self) -> bool:
         """Whether it is too large to be copied into the project."""
-        return self.path.stat().st_size > MAX_COPY_BYTES
+        return self.size > MAX_COPY_BYTES
 
     @property
     def answer(self) -> str:
@@ -80,17 +82,27 @@ def look_at(text: str, target: str = "") -> OwnTable:
         NewmodelError: If there is no table, or it cannot be learned from, in one sentence.
     """
     path = _absolute(text)
-    reader = table_format()
     try:
         if path.is_dir():
             raise NewmodelError(_("{path} is a folder; give the file with the table.").format(path=path))
+        state = path.stat() if path.exists() else None
+    except OSError as error:
+        raise os_error(error, path) from error
+    return _look_at(path, target, (state.st_size, state.st_mtime_ns) if state else (0, 0))
+
+
+@lru_cache(maxsize=8)
+def _look_at(path: Path, target: str, state: tuple[int, int]) -> OwnTable:
+    """Remembered as long as size and time of the file stay: the same table is asked about more than once."""
+    reader = table_format()
+    try:
         description: Any = reader.describe(path, target)
     except reader.ParquetReaderMissing:
         if not target:
             raise NewmodelError(
                 _("A Parquet file's columns are not known here; name the one to predict: --target-column NAME.")
             ) from None
-        return OwnTable(path=path, suggested_target=target)
+        return OwnTable(path=path, size=state[0], suggested_target=target)
     except reader.TableError as error:
         raise NewmodelError(table_errors.translated(str(error))) from None
     except OSError as error:
@@ -99,6 +111,7 @@ def look_at(text: str, target: str = "") -> OwnTable:
         ) from error
     return OwnTable(
         path=path,
+        size=state[0],
         columns=tuple(column.name for column in description.columns),
         suggested_target=description.suggested_target,
         problem=description.problem,

@@ -239,7 +239,7 @@ def test_a_failing_installation_leaves_the_project_and_says_how_to_go_on(
     assert result.code == 1
     assert "The disk is full; free 2 GB and run: cd demo && uv sync" in result.err
     assert "Written, with something left to do" in result.err
-    assert "First install the packages:" in result.err
+    assert "First finish the installation, as said above." in result.err
     assert (tmp_path / "demo" / "train.py").is_file()
 
 

@@ -384,7 +384,7 @@ def test_output_in_any_encoding(raw: bytes, text: str) -> None:
     assert decode(raw) == text
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300), st.sampled_from(["linux", "darwin", "win32"]))
 def test_garbage_from_every_tool_is_no_crash(record: Record, raw: bytes, platform: str) -> None:
     names = ["nvidia-smi", "git", "uv", "python3", "python", "sysctl", "py", "pycharm"]

@@ -151,6 +151,7 @@ class Report:
     """Everything that is known about this machine.
 
     Attributes:
+        executable: The Python that newmodel runs in, or the one below its virtual environment.
         interpreters: Newest first.
         pycharm: Newest first.
         pycharm_running: Whether one runs now.

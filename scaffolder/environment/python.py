@@ -23,7 +23,7 @@ _QUESTION = (
 
 
 def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
-    """Every interpreter that can be found, newest first."""
+    """Every interpreter that can be found, newest first, and the one below newmodel's own environment."""
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = list(pool.map(lambda path: _ask(system, path), _candidates(system)))
     found: dict[str, Interpreter] = {}
@@ -31,7 +31,8 @@ def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
         if interpreter is not None:
             found.setdefault(system.real_path(interpreter.path), interpreter)
     interpreters = sorted(found.values(), key=lambda one: one.version, reverse=True)
-    return {"interpreters": tuple(interpreters)}, _findings(system, interpreters)
+    own = answers[0].path if answers and answers[0] is not None else system.executable
+    return {"interpreters": tuple(interpreters), "executable": own}, _findings(system, interpreters)
 
 
 def _candidates(system: System) -> list[str]:

@@ -61,9 +61,8 @@ def inspect(
         platform=system.platform,
         machine=system.machine,
         release=system.release,
-        executable=system.real_path(system.executable),
         findings=tuple(findings),
-        **facts,
+        **{"executable": system.executable, **facts},
     )
 
 
