@@ -42,7 +42,9 @@ def hide(gpus: list[tf.config.PhysicalDevice]) -> None:
         tf.config.set_visible_devices([], "GPU")
     except RuntimeError:
         names = ", ".join(gpu.name for gpu in gpus)
-        raise UserError(f"training.device is cpu, but this process uses {names} already: start anew.") from None
+        raise UserError(
+            f"training.device is cpu, but this process uses {names} already: start anew."
+        ) from None
 
 
 def seed_everything(seed: int) -> None:
