@@ -79,7 +79,7 @@ def merge(section: dict[str, Any], other: dict[str, Any]) -> None:
 
 
 def either(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a value that suits one of two stages; without default, which depends on the stage."""
+    """Return the schema of a value that suits one of two stages; without the default, as they may differ."""
     options = [
         {key: part for key, part in one.items() if key not in ("description", "default")}
         for one in (first, second)
