@@ -319,8 +319,6 @@ def _install(answers: Answers, folder: Path, python: Interpreter | None, done: H
         )
     except Interrupted:
         raise
-    except Interrupted:
-        raise
     except NewmodelError as error:
         done.problems.append(str(error))
 

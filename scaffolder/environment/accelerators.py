@@ -104,7 +104,7 @@ def _amd(system: System) -> list[Gpu]:
     """AMD's kernel driver lists its devices as text; a node without SIMD units is the processor."""
     gpus = []
     for path in system.glob("/sys/class/kfd/kfd/topology/nodes/*/properties"):
-        properties = dict(line.split(maxsplit=1) for line in (system.read_text(path) or "").splitlines() if " " in line)
+        properties = dict(re.findall(r"^(\w+) +(\d+)$", system.read_text(path) or "", re.MULTILINE))
         if _number(properties.get("simd_count")) < _AMD_MIN_SIMD:
             continue
         target = _number(properties.get("gfx_target_version"))
@@ -144,4 +144,4 @@ def _mebibytes(text: str) -> int | None:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.strip().isdecimal() else 0
+    return int(text) if text and text.isdecimal() and len(text) <= 20 else 0
