@@ -24,6 +24,7 @@ from torch.utils.data import Dataset, Subset
 
 from .batches import Plan, training_loader
 from .checkpoint import STATE_FILE, History, Progress, load_state, load_weights, save_state, save_weights
+from .console import say
 from .device import make_accelerator
 from .errors import UserError
 from .evaluation import Loss, evaluation_loader, mean_loss
@@ -187,6 +188,8 @@ class Loop:
                     self.end_epoch(log)
                     if progress.step >= self.last_step:
                         break
+            if self.stopped_early():
+                say(f"Stopped after {self.patience} epochs without a better value; epoch {progress.best_epoch} is kept.")
         except KeyboardInterrupt as interrupt:
             raise interrupt if interrupt.args else self.interrupted() from None
         self.accelerator.wait_for_everyone()
@@ -325,7 +328,7 @@ class Loop:
 
     def interrupted(self) -> KeyboardInterrupt:
         """What to tell after Ctrl-C."""
-        command = resume_command(self.run, self.plan.processes)
+        command = resume_command(self.run, self.checkpoints, self.plan.processes)
         return KeyboardInterrupt(f"Training is saved. Go on with: {command}")
 
 
@@ -341,15 +344,14 @@ def first_process_path(accelerator: Accelerator, path: Path) -> Path:
     return Path(broadcast_object_list([str(path)])[0]) if accelerator.num_processes > 1 else path
 
 
-def resume_command(run: Run, processes: int) -> str:
-    """The command that goes on with `run`: the present one, and the folder."""
+def resume_command(run: Run, checkpoints: Path, processes: int) -> str:
+    """The command that goes on with the run that has these `checkpoints`: the present one, and its folder."""
     script = Path(sys.argv[0]).name if sys.argv[0].endswith(".py") else f"{run.stage}.py"
     words = [word for word in sys.argv[1:] if not word.startswith("--training.resume=")]
     while "--training.resume" in words:
         place = words.index("--training.resume")
         del words[place : place + 2]
     start = ["python"] if processes == 1 else ["torchrun", "--nproc_per_node", str(processes)]
-    # `run` may be a part of a run, with one of several seeds.
-    places = [folder for folder in (run.folder, *run.folder.parents) if (folder / "config.yaml").exists()]
-    folder = places[0] if places else run.folder
+    # A run has config.yaml; a training with one of several seeds has its own folder within the run.
+    folder = next((place for place in checkpoints.parents if (place / "config.yaml").exists()), run.folder)
     return shlex.join([*start, script, *words, "--training.resume", str(folder)])
