@@ -20,12 +20,13 @@ def baseline_metrics(splits: Splits, columns: Columns) -> Metrics:
 
     The validation rows choose the number of trees, as they choose the epoch of the network.
     """
-    target = splits.test[columns.target].to_numpy()
     if splits.train[columns.target].nunique() < 2:
         return guess_metrics(splits, columns)
-    trees = best_number_of_trees(splits, columns)
-    model = make_trees(splits.train, columns, trees).fit(splits.train, splits.train[columns.target])
-    return measure(target, predict(model, splits.test, columns), columns)
+    model = make_trees(splits.train, columns).fit(splits.train, splits.train[columns.target])
+    target = splits.validation[columns.target].to_numpy()
+    losses = [mean_loss(target, guesses, columns) for guesses in staged(model, splits.validation, columns)]
+    best = staged(model, splits.test, columns)[int(np.argmin(losses))]
+    return measure(splits.test[columns.target].to_numpy(), best, columns)
 
 
 def guess_metrics(splits: Splits, columns: Columns) -> Metrics:
@@ -38,28 +39,19 @@ def guess_metrics(splits: Splits, columns: Columns) -> Metrics:
     return measure(splits.test[columns.target].to_numpy(), guesses, columns)
 
 
-def best_number_of_trees(splits: Splits, columns: Columns) -> int:
-    """The number of trees with the smallest loss on the validation rows."""
-    model = make_trees(splits.train, columns, MOST_TREES).fit(splits.train, splits.train[columns.target])
-    inputs, target = model[:-1].transform(splits.validation), splits.validation[columns.target].to_numpy()
-    if columns.problem == "regression":
-        losses = [np.mean((target - values) ** 2) for values in model[-1].staged_predict(inputs)]
-    else:
-        stages = model[-1].staged_predict_proba(inputs)
-        losses = [measure(target, all_classes(p, model, columns), columns)["log_loss"] for p in stages]
-    return int(np.argmin(losses)) + 1
-
-
-def make_trees(train: pd.DataFrame, columns: Columns, trees: int) -> Pipeline:
-    """Boosted trees over numbers (missing ones included) and categories. A column without any value is left out."""
+def make_trees(train: pd.DataFrame, columns: Columns) -> Pipeline:
+    """Boosted trees over numbers, missing ones included, and categories; without columns that are empty."""
     numeric = [name for name in columns.numeric if train[name].notna().any()]
     encoder = OrdinalEncoder(
-        handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan, max_categories=MOST_CATEGORIES
+        handle_unknown="use_encoded_value",
+        unknown_value=np.nan,
+        encoded_missing_value=np.nan,
+        max_categories=MOST_CATEGORIES,
     )
     inputs = make_column_transformer((encoder, columns.categorical), ("passthrough", numeric))
     categorical = np.arange(len(columns.categorical) + len(numeric)) < len(columns.categorical)
     settings = {
-        "max_iter": trees,
+        "max_iter": MOST_TREES,
         "learning_rate": 0.05,
         "early_stopping": False,
         "categorical_features": categorical,
@@ -74,15 +66,25 @@ def make_trees(train: pd.DataFrame, columns: Columns, trees: int) -> Pipeline:
     return make_pipeline(inputs, HistGradientBoostingClassifier(class_weight=weights, **settings))
 
 
-def predict(model: Pipeline, rows: pd.DataFrame, columns: Columns) -> np.ndarray:
-    """Probabilities (N, classes), or numbers (N,)."""
+def staged(model: Pipeline, rows: pd.DataFrame, columns: Columns) -> list[np.ndarray]:
+    """The predictions after each tree: probabilities (N, classes), or numbers (N,)."""
+    inputs = model[:-1].transform(rows)
     if columns.problem == "regression":
-        return model.predict(rows)
-    return all_classes(model.predict_proba(rows), model, columns)
+        return list(model[-1].staged_predict(inputs))
+    full = np.zeros((len(rows), columns.outputs))  # 0 for a class that the training rows did not have
+    return [
+        with_columns(full, model[-1].classes_, guesses) for guesses in model[-1].staged_predict_proba(inputs)
+    ]
 
 
-def all_classes(probabilities: np.ndarray, model: Pipeline, columns: Columns) -> np.ndarray:
-    """Add a column of zeros for each class that the training rows did not have."""
-    full = np.zeros((len(probabilities), columns.outputs))
-    full[:, model[-1].classes_] = probabilities
+def with_columns(full: np.ndarray, places: np.ndarray, values: np.ndarray) -> np.ndarray:
+    full = full.copy()
+    full[:, places] = values
     return full
+
+
+def mean_loss(target: np.ndarray, predictions: np.ndarray, columns: Columns) -> float:
+    """Squared error, or -ln p of the true class; mean over the rows."""
+    if columns.problem == "regression":
+        return float(np.mean((target - predictions) ** 2))
+    return float(-np.log(np.clip(predictions[np.arange(len(target)), target], 1e-7, 1)).mean())

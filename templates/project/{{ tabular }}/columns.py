@@ -1,4 +1,4 @@
-"""What each column of the table is, decided from the training rows alone, and the conversion that follows from it."""
+"""What each column of the table is, decided from the training rows alone, and the conversion to that."""
 
 import difflib
 import json
@@ -24,9 +24,9 @@ MISSING = ""  # a missing category is a category of its own
 class Columns:
     """What the model sees and what it predicts.
 
-    A table that was converted (`convert`) holds the columns `numeric` as float64 with NaN where a value is missing,
-    `categorical` as str with `MISSING` where it is missing, and `target`: for classification the index into `classes`
-    (int64), for regression the number itself (float64).
+    A table that was converted (`convert`) holds the columns `numeric` as float64 with NaN where a value is
+    missing, `categorical` as str with `MISSING` where it is missing, and `target`: for classification the
+    index into `classes` (int64), for regression the number itself (float64).
 
     Attributes:
         target: Column to predict.
@@ -36,7 +36,8 @@ class Columns:
         dates: Date columns with their format; their parts (`<column> month sin`, …) stand in `numeric`.
         dropped: Columns that the model does not see, with the reason.
         classes: Names of the classes in index order; empty for regression.
-        class_weights: Weight of each class in the loss, mean 1 over the training rows; empty: all weigh the same.
+        class_weights: Weight of each class in the loss, mean 1 over the training rows; empty: all weigh the
+            same.
         target_mean: Mean of the target over the training rows (regression; else 0).
         target_scale: Standard deviation of the target over the training rows (regression; else 1).
         decimal: Character before the decimals in text.
@@ -86,7 +87,7 @@ class Columns:
         return cls(**values)
 
 
-# --- deciding ---------------------------------------------------------------------------------------------------------
+# --- deciding ---
 
 
 def decide_columns(
@@ -103,7 +104,7 @@ def decide_columns(
     Raises:
         UserError: No column is left to predict from.
     """
-    dropped = {name: "listed in data.drop" for name in data.drop} | set_aside
+    dropped = dict.fromkeys(data.drop, "listed in data.drop") | set_aside
     numeric: list[str] = []
     categorical: list[str] = []
     dates: dict[str, str] = {}
@@ -134,7 +135,7 @@ def decide_columns(
         classes=target.classes,
         decimal=target.decimal,
     )
-    return fit_target(columns, train, data.class_weights)
+    return fit_target(columns, encode(train[target.column], columns), data.class_weights)
 
 
 def decide_kind(values: pd.Series, decimal: str, data: DataConfig) -> tuple[str, str]:
@@ -187,9 +188,8 @@ def choose_date_format(values: pd.Series, wanted: str) -> str:
     return form
 
 
-def fit_target(columns: Columns, train: pd.DataFrame, class_weights: str) -> Columns:
-    """Return the columns with mean and scale, or class weights, of the target in these rows."""
-    values = encode(train[columns.target], columns)
+def fit_target(columns: Columns, values: np.ndarray, class_weights: str) -> Columns:
+    """Return the columns with mean and scale, or class weights, of these converted values of the target."""
     if columns.problem == "regression":
         return replace(columns, target_mean=float(values.mean()), target_scale=float(values.std()) or 1.0)
     counts = np.bincount(values.astype(np.int64), minlength=len(columns.classes))
@@ -233,7 +233,7 @@ def join_reasons(dropped: dict[str, str]) -> str:
     return shown + ("; …" if len(dropped) > 8 else ".")
 
 
-# --- converting -------------------------------------------------------------------------------------------------------
+# --- converting ---
 
 
 def convert(table: pd.DataFrame, columns: Columns, *, with_target: bool = True) -> pd.DataFrame:
@@ -304,8 +304,10 @@ def parse_each(values: pd.Series, parse: Callable[[str], Any], what: str, missin
         if value is None or value in (np.inf, -np.inf):
             line = values.index[(texts == text).fillna(False)][0]
             raise UserError(
-                f"{values.index.name} {line}: {text!r} in column {values.name!r} is not {what} as the others are: "
-                "correct it or leave it empty, or say under data: how to read it (missing_values, categorical)."
+                f"{values.index.name} {line}: {text!r} in column {values.name!r} is not {what} as the "
+                "others are: "
+                "correct it or leave it empty, or say under data: how to read it (missing_values, "
+                "categorical)."
             )
     return np.array([missing if pd.isna(text) else parsed[text] for text in texts], dtype=object)
 

@@ -1,7 +1,8 @@
 """Every setting of the stages, with its unit and its allowed range.
 
 The values themselves stand in configs/*.yaml; any of them can be overridden on the command line
-(`python train.py --model.dropout 0.2`). A value out of range is refused with one sentence that names the field.
+(`python train.py --model.dropout 0.2`). A value out of range is refused with one sentence that names the
+field.
 """
 
 from dataclasses import dataclass, field

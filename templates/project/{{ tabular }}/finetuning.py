@@ -19,7 +19,7 @@ from .training import fit
 
 
 def fine_tune(pretrained: Run, splits: Splits, config: FinetuneConfig, seed: int, run: Run) -> Metrics:
-    """Train the last layer alone, then all layers at a lower rate. The model of the first seed is kept in the run."""
+    """Train the last layer, then all layers at a lower rate. The run keeps the model of the first seed."""
     trained = open_model(pretrained)
     data = load_data(splits, trained.columns, trained.preprocessing)
     training = replace(config.training, seed=config.training.seed + seed)
@@ -30,10 +30,26 @@ def fine_tune(pretrained: Run, splits: Splits, config: FinetuneConfig, seed: int
             say("Training the last layer, all others frozen:")
             freeze_backbone(trained.model)
             head = replace(training, epochs=config.frozen_epochs, learning_rate=config.frozen_learning_rate)
-            fit(trained.model, data.train, data.validation, head, where, loss=loss(trained.columns), phase="frozen")
+            fit(
+                trained.model,
+                data.train,
+                data.validation,
+                head,
+                where,
+                loss=loss(trained.columns),
+                phase="frozen",
+            )
             unfreeze(trained.model)
         say("Training all layers:")
-        fit(trained.model, data.train, data.validation, training, where, loss=loss(trained.columns), phase="unfrozen")
+        fit(
+            trained.model,
+            data.train,
+            data.validation,
+            training,
+            where,
+            loss=loss(trained.columns),
+            phase="unfrozen",
+        )
     if not seed:
         save_model(trained.model, run.path(MODEL), trained.columns, trained.preprocessing)
     return say_result("Fine-tuned", seed, trained.measure(splits.test))
@@ -42,11 +58,11 @@ def fine_tune(pretrained: Run, splits: Splits, config: FinetuneConfig, seed: int
 def train_from_scratch(
     splits: Splits, columns: Columns, base: TrainConfig, config: FinetuneConfig, seed: int, run: Run
 ) -> Metrics:
-    """Train a new model on the few rows alone: as many epochs as fine-tuning has, at the rate of the first training.
+    """Train a new model on the few rows alone: as many epochs as fine-tuning, at the rate of train.py.
 
     Nothing comes from the rows outside the segment: the preprocessing is fitted anew, too.
     """
-    columns = fit_target(columns, splits.train, base.data.class_weights)
+    columns = fit_target(columns, splits.train[columns.target].to_numpy(), base.data.class_weights)
     training = replace(
         config.training,
         epochs=config.frozen_epochs + config.training.epochs,

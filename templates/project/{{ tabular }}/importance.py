@@ -1,7 +1,8 @@
-"""Which columns matter: how much worse the predictions become when the values of one column are shuffled among the rows.
+"""Which columns matter: how much worse the predictions become when the values of one are shuffled.
 
-Breiman, "Random Forests", 2001, section 10. Columns that tell nearly the same share their importance: each of them can be
-shuffled without much loss while the other is there. It says what the model uses, not what causes what.
+Breiman, "Random Forests", 2001, section 10. Columns that tell nearly the same share their importance: each of
+them can be shuffled without much loss while the other is there. It says what the model uses, not what causes
+what.
 """
 
 from collections.abc import Callable
@@ -28,8 +29,8 @@ def permutation_importance(
         seed: Of the shuffling.
 
     Returns:
-        `column`; `loss`: how much worse the main figure becomes, mean over the repetitions; `spread`: their standard
-        deviation. Up to five repetitions on up to 2,000 rows; fewer where there are many columns.
+        `column`; `loss`: how much worse the main figure becomes, mean over the repetitions; `spread`: their
+        standard deviation. Up to five repetitions on up to 2,000 rows; fewer where there are many columns.
     """
     random = np.random.default_rng(seed)
     repetitions = max(1, min(5, MOST_PREDICTIONS // len(columns.inputs)))

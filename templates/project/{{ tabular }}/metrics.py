@@ -1,4 +1,4 @@
-"""How good predictions are, in figures that a person can read: shares for classes, the target's own unit for numbers."""
+"""How good predictions are, in figures that people can read: shares, or the target's own unit."""
 
 import numpy as np
 from sklearn import metrics as sk
@@ -27,11 +27,11 @@ def measure(target: np.ndarray, predictions: np.ndarray, columns: Columns) -> Me
         columns: Says which of the two it is.
 
     Returns:
-        Classification: accuracy; balanced accuracy (mean over the classes of the share found, 1 / classes by guessing);
-        macro F1; area under the ROC curve (the chance that a random row of the class gets a higher probability than one
-        of another class; mean over the classes; left out where only one class occurs); log loss (mean of -ln p of the
-        true class). Regression: mean absolute error, root mean squared error, R² (share of the variance explained;
-        0 for predicting the mean).
+        Classification: accuracy; balanced accuracy (mean over the classes of the share found, 1 / classes by
+        guessing); macro F1; area under the ROC curve (the chance that a random row of the class gets a higher
+        probability than one of another class; mean over the classes; left out where only one class occurs);
+        log loss (mean of -ln p of the true class). Regression: mean absolute error, root mean squared error,
+        R² (share of the variance explained; 0 for predicting the mean).
     """
     if columns.problem == "regression":
         return {
@@ -54,7 +54,7 @@ def measure(target: np.ndarray, predictions: np.ndarray, columns: Columns) -> Me
 
 
 def main_metric(figures: Metrics) -> str:
-    """The one figure to compare models by: it does not depend on a threshold or on how frequent the classes are."""
+    """The one figure to compare models by; no threshold and no frequency of a class enters roc_auc."""
     return next(name for name in ("roc_auc", "accuracy", "mean_absolute_error") if name in figures)
 
 

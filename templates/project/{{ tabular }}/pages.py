@@ -24,27 +24,41 @@ def training_page(run: Run, figures: Mapping[str, Metrics], decisions: Entries) 
         [
             comparison(
                 "Test rows",
-                "Rows that neither training nor the choice of the best epoch has seen. Gradient boosting, trained on the "
-                "same rows, is what a network must beat to be worth its trouble on a table; it often is not beaten.",
+                "Rows that neither training nor the choice of the best epoch has seen. Gradient boosting, trained "
+                "on the same rows, is what a network must beat to be worth its trouble; often it does not.",
                 figures,
             ),
             Section(
                 title="Curves",
-                text="Validation loss that rises while training loss falls is overfitting; the best epoch was kept.",
+                text="A validation loss that rises while the training loss falls is overfitting. "
+                "The model of the best epoch was kept.",
                 figures={"Loss per epoch": curves},
             ),
-            Section(title="Columns", text="Decided from the training rows; data in configs/train.yaml.", rows=decisions),
+            Section(
+                title="Columns",
+                text="Decided from the training rows; data in configs/train.yaml.",
+                rows=decisions,
+            ),
         ],
     )
 
 
 def evaluation_page(
-    run: Run, columns: Columns, target: np.ndarray, predictions: np.ndarray, figures: Metrics, importance: Entries
+    run: Run,
+    columns: Columns,
+    target: np.ndarray,
+    predictions: np.ndarray,
+    figures: Metrics,
+    importance: Entries,
 ) -> Path:
     """Figures, where the model errs, and which columns matter to it."""
     if columns.problem == "classification":
         counts = confusion_matrix(target, predictions.argmax(axis=1), labels=range(columns.outputs))
-        errors = {"True and predicted classes": plot_confusion(counts, columns.classes, run.path("plots/confusion.png"))}
+        errors = {
+            "True and predicted classes": plot_confusion(
+                counts, columns.classes, run.path("plots/confusion.png")
+            )
+        }
     else:
         path = run.path("plots/predictions.png")
         errors = {"True and predicted values": plot_true_predicted(target, predictions, columns.target, path)}
@@ -58,8 +72,8 @@ def evaluation_page(
             Section(title="Where it errs", figures=errors),
             Section(
                 title="Which columns matter",
-                text="How much worse the predictions become when the values of one column are shuffled among the rows. "
-                "It says what the model uses, not what causes what; columns that tell the same share their importance.",
+                text="How much worse the predictions become when the values of one column are shuffled. It says "
+                "what the model uses, not what causes what; columns that tell the same share their importance.",
                 figures={"Permutation importance": bars},
             ),
         ],
@@ -78,14 +92,20 @@ def finetuning_page(
         [
             comparison(
                 "Before and after",
-                "Test rows of the segment. From scratch: a new model that sees only the few rows of the segment, for as many "
-                "epochs. Means over the seeds. Gradient boosting with all rows has seen those of training as well.",
+                "Test rows of the segment. From scratch: a new model that sees only the few rows of the "
+                "segment, for as many "
+                "epochs. Means over the seeds. Gradient boosting with all rows has seen those of training "
+                "as well.",
                 figures,
             ),
             Section(
                 title="Every seed",
                 text=f"{main.replace('_', ' ')}: {direction} is better; one dot per seed.",
-                figures={"Means and seeds": plot_bars(bars, main.replace("_", " "), run.path("plots/comparison.png"))},
+                figures={
+                    "Means and seeds": plot_bars(
+                        bars, main.replace("_", " "), run.path("plots/comparison.png")
+                    )
+                },
             ),
             Section(
                 title="Curves",
@@ -98,6 +118,9 @@ def finetuning_page(
 
 def comparison(title: str, text: str, figures: Mapping[str, Metrics]) -> Section:
     """A table with one row per model, the best figure of each kind marked."""
-    rows = [{"model": name, **{key.replace("_", " "): value for key, value in one.items()}} for name, one in figures.items()]
+    rows = [
+        {"model": name, **{key.replace("_", " "): value for key, value in one.items()}}
+        for name, one in figures.items()
+    ]
     better = {key.replace("_", " "): higher for key, higher in HIGHER_IS_BETTER.items()}
     return Section(title=title, text=text, rows=rows, higher_is_better=better)

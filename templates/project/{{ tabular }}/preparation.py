@@ -1,4 +1,4 @@
-"""From the table file to rows that can be learned from: read → target → segment → split. Nothing is fitted here."""
+"""From the table file to rows that can be learned from: read → target → segment → split."""
 
 import hashlib
 from dataclasses import dataclass

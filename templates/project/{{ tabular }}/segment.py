@@ -1,4 +1,4 @@
-"""The rows that are kept out of training, so that the trained model can be fine-tuned to something new to it."""
+"""The rows that are kept out of training: the trained model is fine-tuned to them, which are new to it."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ from .errors import UserError
 from .split import Splits, column, cut, end_of_block, order_rows
 
 TELLING_NAMES = (
-    "segment", "site", "region", "country", "state", "province", "city", "district", "store", "shop", "branch",
-    "hospital", "school", "department", "market", "plant", "factory", "island", "channel", "brand",
+    "segment", "site", "region", "country", "state", "province", "city", "district", "store", "shop",
+    "branch", "hospital", "school", "department", "market", "plant", "factory", "island", "channel", "brand",
     "地区", "国家", "省份", "城市", "门店", "医院", "学校", "部门", "品牌",
 )  # fmt: skip
 FEWEST_ROWS = 200  # of a natural segment
@@ -89,7 +89,8 @@ def random_segment(
     border = end_of_block(blocks, round(len(table) * (1 - share)))
     if border in (0, len(table)):
         raise UserError(
-            "There are too few groups or times to keep some of them out of training: set split.method to random."
+            "There are too few groups or times to keep some of them out of training: set split.method to "
+            "random."
         )
     return Segment(
         name=f"a part of {share:.0%} of the rows",

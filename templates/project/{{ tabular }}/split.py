@@ -63,7 +63,8 @@ def cut(
                 else f"{len(table)} rows"
             )
             raise UserError(
-                f"There are no {name} rows: {what} are too few, or split.validation and split.test do not fit."
+                f"There are no {name} rows: {what} are too few, or split.validation and split.test do not "
+                "fit."
             )
     return Splits(**{name: table.iloc[rows] for name, rows in parts.items()})
 
@@ -71,7 +72,7 @@ def cut(
 def order_rows(
     table: pd.DataFrame, config: SplitConfig, classes: pd.Series | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return row positions in the order to cut, and for each the number of its block, which must stay whole."""
+    """Return row positions in the order to cut, and for each its block, which must stay whole."""
     method = choose_method(config, classes)
     random = np.random.default_rng(config.seed)
     if method == "grouped":
@@ -113,7 +114,8 @@ def time_ranks(values: pd.Series) -> np.ndarray:
     """0 for the earliest time or smallest number, equal ones equal."""
     if values.isna().any():
         raise UserError(
-            f"{values.index.name} {values.index[values.isna()][0]}: no value in the time column {values.name!r}."
+            f"{values.index.name} {values.index[values.isna()][0]}: no value in the time column "
+            f"{values.name!r}."
         )
     if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_datetime64_any_dtype(values.dtype):
         return values.rank(method="dense").to_numpy().astype(np.int64) - 1
@@ -124,7 +126,8 @@ def time_ranks(values: pd.Series) -> np.ndarray:
         if time is None:
             line = values.index[values == text][0]
             raise UserError(
-                f"{values.index.name} {line}: {text!r} in column {values.name!r} is no time as the others are."
+                f"{values.index.name} {line}: {text!r} in column {values.name!r} is no time as the others "
+                "are."
             )
     ranks = {time: rank for rank, time in enumerate(sorted(set(times.values())))}  # type: ignore[type-var]
     return values.map({text: ranks[time] for text, time in times.items()}).to_numpy().astype(np.int64)

@@ -114,7 +114,7 @@ def train(config: TrainConfig) -> Run:
 
 
 def finetune(config: FinetuneConfig) -> Run:
-    """Adapt a trained model to the segment with few of its rows, and compare with training on these rows alone."""
+    """Adapt a trained model to the segment with few of its rows; compare with training on these alone."""
     pretrained = find_run(config.pretrained, "train")
     base = training_config(pretrained)
     check_table(pretrained, base)
@@ -122,7 +122,10 @@ def finetune(config: FinetuneConfig) -> Run:
     columns = trained.columns
     prepared = prepare(base)
     splits = few_rows(prepared, base, config, columns)
-    say(f"{prepared.segment.name}: {', '.join(f'{rows:,} {part}' for part, rows in count(splits).items())} rows.")
+    say(
+        f"{prepared.segment.name}: {', '.join(f'{rows:,} {part}' for part, rows in count(splits).items())} "
+        "rows."
+    )
     this_run = start("finetune", replace(config, pretrained=str(pretrained.folder)), config.training.resume)
     this_run.record_data(fingerprint(base.data.file))
 
@@ -135,7 +138,9 @@ def finetune(config: FinetuneConfig) -> Run:
         BEFORE: before,
         AFTER: mean_of(tuned),
         SCRATCH: mean_of(scratch),
-        TREES_SAME: baseline_metrics(splits, fit_target(columns, splits.train, base.data.class_weights)),
+        TREES_SAME: baseline_metrics(
+            splits, fit_target(columns, splits.train[columns.target].to_numpy(), base.data.class_weights)
+        ),
         TREES_ALL: baseline_metrics(replace(splits, train=pd.concat([others, splits.train])), columns),
     }
     main = main_metric(before)
@@ -241,4 +246,7 @@ def show(prepared: Prepared, columns: Columns) -> None:
 def print_figures(title: str, figures: Mapping[str, Metrics]) -> None:
     """One row per model."""
     names = {name: name.replace("_", " ") for one in figures.values() for name in one}
-    print_table(title, [{"model": model, **{names[name]: one[name] for name in one}} for model, one in figures.items()])
+    print_table(
+        title,
+        [{"model": model, **{names[name]: one[name] for name in one}} for model, one in figures.items()],
+    )

@@ -23,9 +23,10 @@ ROWS_AT_ONCE = 100_000
 def read_table(path: str | Path, data: DataConfig) -> pd.DataFrame:
     """Read CSV, TSV or Parquet.
 
-    Text files give columns of dtype `string`, Parquet files the types that they hold; missing values are NA. The index
-    counts the lines of a text file or the rows of a Parquet file, and its name says so (`data/a.csv, line`): an error
-    about a cell can name the place, also after rows were selected or reordered.
+    Text files give columns of dtype `string`, Parquet files the types that they hold; missing values are NA.
+    The index counts the lines of a text file or the rows of a Parquet file, and its name says so
+    (`data/a.csv, line`): an error about a cell can name the place, also after rows were selected or
+    reordered.
 
     Raises:
         UserError: The file cannot be read as a table. One sentence with the line number.
@@ -65,7 +66,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 
 def read_training_table(data: DataConfig) -> pd.DataFrame:
-    """Read the table of the configuration and check that it has the target and every column that is named there."""
+    """Read the table of the configuration, and check that it has the columns that are named there."""
     table = read_table(data.file, data)
     try:
         for name in (data.target, *data.numeric, *data.categorical, *data.dates, *data.drop):

@@ -1,6 +1,7 @@
 """Finds out how a table file is written (encoding, delimiter, decimals, kinds of values) and reads its rows.
 
-Standard library only. Whatever cannot be read becomes a `TableError` with one sentence: file, line, what to do.
+Standard library only. Whatever cannot be read becomes a `TableError` with one sentence: file, line, what to
+do.
 """
 
 import codecs
@@ -49,8 +50,8 @@ TIMES = (
 )
 DATE_FORMATS = tuple(day + time for time in TIMES for day in DAYS)
 TARGET_NAMES = (
-    "target", "label", "labels", "class", "y", "outcome", "response", "result", "churn", "survived", "diagnosis",
-    "species", "quality", "price", "saleprice", "sales", "income", "default", "目标", "标签", "类别", "结果", "价格",
+    "target", "label", "labels", "class", "y", "outcome", "response", "result", "churn", "survived",
+    "diagnosis", "species", "quality", "saleprice", "price", "目标", "标签", "类别", "结果", "价格",
 )  # fmt: skip
 NOT_A_TEXT_FILE = (
     (b"PK\x03\x04", "an Excel workbook or another zip archive: save the table as CSV"),
@@ -66,7 +67,7 @@ class TableError(ValueError):
     """A table that cannot be used as it is. The text is one sentence for the person who owns it."""
 
 
-class ParquetReaderMissing(TableError):
+class ParquetReaderMissing(TableError):  # noqa: N818
     """A Parquet file can only be looked into where the package pyarrow is installed."""
 
 
@@ -203,10 +204,11 @@ def find_format(path: Path, encoding: str = "auto", delimiter: str = "auto") -> 
 
 
 def find_encoding(path: Path) -> str:
-    """UTF-8 (with or without mark) or UTF-16 with mark if the whole file decodes, else GB18030 or Windows Latin-1.
+    """UTF-8, or UTF-16 with its mark, if the whole file decodes, else GB18030 or the Latin-1 of Windows.
 
-    The last two cannot be told apart for sure. Chinese text has its bytes above 127 in pairs, most of them among the
-    3,755 frequent characters, whose first byte lies in B0-D7; in Western text accented letters mostly stand alone.
+    The last two cannot be told apart for sure. Chinese text has its bytes above 127 in pairs, most of them
+    among the 3,755 frequent characters, whose first byte lies in B0-D7; in Western text accented letters
+    mostly stand alone.
     """
     with path.open("rb") as file:
         beginning = file.read(1 << 20)
@@ -230,7 +232,8 @@ def find_encoding(path: Path) -> str:
     if single >= len(runs) / 2:
         return "cp1252" if decodes(path, "cp1252") else "latin-1"
     raise TableError(
-        f"{path}: its encoding is neither UTF-8 nor GB18030 nor Latin-1: set data.encoding, or save it as UTF-8."
+        f"{path}: its encoding is neither UTF-8 nor GB18030 nor Latin-1: set data.encoding, or save it as "
+        "UTF-8."
     )
 
 
@@ -266,7 +269,7 @@ def read_chunks(path: Path) -> Iterator[bytes]:
 
 
 def find_delimiter(beginning: str, path: Path) -> str:
-    """The delimiter with which most rows have as many cells as the header; of equal ones, the one with more cells."""
+    """The delimiter with which most rows have as many cells as the header; of equal ones that with more."""
     best, best_score = "", (0.0, 0)
     for delimiter in ",;\t|":
         widths = []
@@ -289,7 +292,7 @@ def find_delimiter(beginning: str, path: Path) -> str:
 
 
 def read_rows(path: Path, layout: TextFormat) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, cells), the header first. Cells are stripped; lines without any value are left out."""
+    """Yield (line number, cells), the header first. Cells are stripped; empty lines are left out."""
     with path.open(encoding=layout.encoding, newline="") as file:
         for _ in range(layout.header_line - 1):
             file.readline()
@@ -322,7 +325,8 @@ def check_header(row: list[str], path: Path, line: int) -> list[str]:
         )
     if len(row) > MOST_COLUMNS:
         raise TableError(
-            f"{path} has {len(row):,} columns: at most {MOST_COLUMNS:,} can be used, so choose the useful ones."
+            f"{path} has {len(row):,} columns: at most {MOST_COLUMNS:,} can be used, so choose the useful "
+            "ones."
         )
     if all(parse_number(name) is not None for name in row):
         raise TableError(
@@ -332,7 +336,8 @@ def check_header(row: list[str], path: Path, line: int) -> list[str]:
     for name, times in Counter(names).items():
         if times > 1:
             raise TableError(
-                f"{path}, line {line}: the column name {name!r} stands there {times} times: rename one of them."
+                f"{path}, line {line}: the column name {name!r} stands there {times} times: rename one of "
+                "them."
             )
     return names
 
@@ -343,7 +348,8 @@ def check_width(row: list[str], width: int, path: Path, line: int) -> list[str]:
         row.pop()
     if len(row) != width:
         raise TableError(
-            f"{path}, line {line} has {len(row)} cells, but there are {width} columns: mend or delete this line."
+            f"{path}, line {line} has {len(row)} cells, but there are {width} columns: mend or delete this "
+            "line."
         )
     return row
 
@@ -354,7 +360,7 @@ def is_missing(text: str, more: Iterable[str] = ()) -> bool:
 
 
 def number_pattern(decimal: str) -> re.Pattern[str]:
-    """Sign, digits with or without groups of three, decimals, exponent; spaces may group, the non-breaking ones too."""
+    """Sign, digits with or without groups of three, decimals, exponent. Spaces may group, too."""
     point = re.escape(decimal)
     group = rf"[{',' if decimal == '.' else '.'}' \u00a0\u202f]"
     return re.compile(
@@ -367,7 +373,7 @@ CODE = re.compile(r"0\d+")
 
 
 def parse_number(text: str, decimal: str = ".") -> float | None:
-    """A number, also with grouped thousands, a currency sign or a percent sign (12 % is 12); None if it is none."""
+    """A number, also with grouped thousands, a currency or a percent sign (12 % is 12); else None."""
     match = NUMBER[decimal].fullmatch(text)
     if not match:
         return None
@@ -389,9 +395,10 @@ def find_decimal(rows: Iterable[Sequence[str]]) -> Literal[".", ","]:
 
 
 def find_date_format(texts: Iterable[str]) -> str | None:
-    """The format of which the texts are dates; None if there is none. 03/04/2025 is day first unless a text forbids.
+    """The format of which the texts are dates; None if there is none.
 
-    Looks at the first thousand, which is enough to tell; the conversion later complains about any other.
+    03/04/2025 is day first unless another text forbids it. The first thousand texts are looked at; the
+    conversion complains later about one that differs.
     """
     formats = list(DATE_FORMATS)
     for text in itertools.islice(texts, 1000):
@@ -410,7 +417,7 @@ def parse_date(text: str, form: str) -> datetime.datetime | None:
 
 
 def find_kind(texts: Sequence[str], decimal: str = ".") -> Kind:
-    """What a column holds, from its values that are not missing: 90 % numbers make it numbers, all dates make it dates."""
+    """What a column holds, from its values that are not missing: 90 % numbers make it a number column."""
     if not texts:
         return "empty"
     distinct = Counter(texts)
@@ -475,7 +482,8 @@ def check_target(column: ColumnDescription, rows: int, complete: bool, path: Pat
         raise TableError(f"{path}: all values of the column to predict, {column.name!r}, are missing.")
     if column.distinct == 1 and complete:
         raise TableError(
-            f"{path}: the column to predict, {column.name!r}, has the same value {column.examples[0]!r} in every row, "
+            f"{path}: the column to predict, {column.name!r}, has the same value {column.examples[0]!r} in "
+            "every row, "
             "so there is nothing to learn."
         )
     if column.kind == "date":
@@ -484,7 +492,8 @@ def check_target(column: ColumnDescription, rows: int, complete: bool, path: Pat
         )
     if column.kind in ("text", "category") and column.distinct > max(rows / 5, 2):
         raise TableError(
-            f"{path}: the column to predict, {column.name!r}, has {column.distinct} different texts in {rows} rows, "
+            f"{path}: the column to predict, {column.name!r}, has {column.distinct} different texts in "
+            f"{rows} rows, "
             "which are too many for classes."
         )
 

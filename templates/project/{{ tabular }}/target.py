@@ -80,7 +80,8 @@ def check(described: ColumnDescription, rows: pd.DataFrame, problem: str, data: 
         )
     if problem == "classification" and described.distinct > len(rows) / 3:
         raise UserError(
-            f"data.problem is classification, but {data.target!r} has {described.distinct:,} different values in "
+            f"data.problem is classification, but {data.target!r} has {described.distinct:,} different "
+            "values in "
             f"{len(rows):,} rows: predict it as a number (regression), or choose another target."
         )
 
@@ -92,7 +93,8 @@ def keep_learnable(rows: pd.DataFrame, data: DataConfig, decimal: str) -> tuple[
     rare = sorted(counts[counts < FEWEST_OF_A_CLASS].index)
     if rare:
         say(
-            f"Left out, fewer than {FEWEST_OF_A_CLASS} rows of a class of {data.target!r}: {', '.join(rare[:10])}."
+            f"Left out, fewer than {FEWEST_OF_A_CLASS} rows of a class of {data.target!r}: "
+            f"{', '.join(rare[:10])}."
         )
     classes = sorted(set(counts.index) - set(rare), key=natural_order)
     if len(classes) < 2:

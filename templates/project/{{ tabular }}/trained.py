@@ -74,18 +74,22 @@ def training_config(run: Run) -> TrainConfig:
 
 
 def check_table(run: Run, config: TrainConfig) -> None:
-    """Refuse a table that is not the one of the first training: its test rows might have been training rows then."""
+    """Refuse another table than that of the first training: its test rows may have been training rows."""
     first = first_run(run)
     if not Path(config.data.file).is_file():
         raise UserError(f"{config.data.file}, the table of {first.folder}, does not exist any more.")
     if fingerprint(config.data.file) != first.environment().get("data"):
-        raise UserError(f"{config.data.file} has changed since {first.folder} was trained: run train.py again.")
+        raise UserError(
+            f"{config.data.file} has changed since {first.folder} was trained: run train.py again."
+        )
 
 
 def few_rows(prepared: Prepared, base: TrainConfig, config: FinetuneConfig, columns: Columns) -> Splits:
     """The rows of the segment: a few to train and validate, the others to test; converted."""
     rows = prepared.segment.rows
-    splits = split_segment(rows, config.rows, config.validation_rows, base.split, classes_of(rows, prepared.target))
+    splits = split_segment(
+        rows, config.rows, config.validation_rows, base.split, classes_of(rows, prepared.target)
+    )
     return convert_all(splits, columns)
 
 
