@@ -317,18 +317,14 @@ def date_parts(name: str, form: str, times: pd.Series | None = None) -> dict[str
 
     A place on a circle of n steps is the pair sin(2πk/n), cos(2πk/n), so that December lies beside January.
     """
-    circles = {"month": 12, "weekday": 7} | (
-        {"hour": 24} if form == "" or "%H" in form or "%I" in form else {}
-    )
+    circles = {"month": ("month", 12), "weekday": ("day_of_week", 7)}
+    if form == "" or "%H" in form or "%I" in form:
+        circles["hour"] = ("hour", 24)
     if times is None:
-        return dict.fromkeys(
-            [f"{name} days"] + [f"{name} {circle} {f}" for circle in circles for f in ("sin", "cos")]
-        )
-    parts = {
-        f"{name} days": ((times - pd.Timestamp(1970, 1, 1)) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
-    }
-    for circle, steps in circles.items():
-        angle = 2 * np.pi * getattr(times.dt, circle).to_numpy(dtype=np.float64, na_value=np.nan) / steps
+        return dict.fromkeys([f"{name} days", *(f"{name} {circle} {f}" for circle in circles for f in ("sin", "cos"))])
+    parts = {f"{name} days": ((times - pd.Timestamp(1970, 1, 1)) / pd.Timedelta(days=1)).to_numpy(np.float64)}
+    for circle, (attribute, steps) in circles.items():
+        angle = 2 * np.pi * getattr(times.dt, attribute).to_numpy(np.float64, na_value=np.nan) / steps
         parts |= {f"{name} {circle} sin": np.sin(angle), f"{name} {circle} cos": np.cos(angle)}
     return parts
 

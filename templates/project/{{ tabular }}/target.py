@@ -57,14 +57,14 @@ def decide_target(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, 
     rows = table[table[data.target].notna()]
     if len(rows) < len(table):
         say(f"{len(table) - len(rows):,} of {len(table):,} rows have no {data.target!r} and are left out.")
+    if 0 < len(rows) < FEWEST_ROWS:
+        raise UserError(f"{data.file} has {len(rows)} rows to learn from: {FEWEST_ROWS} or more are needed.")
     described = describe_column(data.target, rows[data.target].astype("string").tolist(), decimal)
     problem = problem_of(described) if data.problem == "auto" else data.problem
     check(described, rows, problem, data)
     classes: list[str] = []
     if problem == "classification":
         rows, classes = keep_learnable(rows, data, decimal)
-    if len(rows) < FEWEST_ROWS:
-        raise UserError(f"{data.file} has {len(rows)} rows to learn from: {FEWEST_ROWS} or more are needed.")
     return rows, Target(column=data.target, problem=problem, classes=classes, decimal=decimal)
 
 
