@@ -1,4 +1,4 @@
-"""Is the framework's network really the same as the NumPy one? Train both from the same weights, and compare."""
+"""Is the framework's network the same as the NumPy one? Train both from the same weights, and compare."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGEST_DIFFERENCE = 1e-4
 
 @dataclass(frozen=True)
 class Agreement:
-    """Largest difference between the two, over all steps for the loss and after the last one for the weights."""
+    """Largest difference between the two: of the loss before any step, of the weights after the last."""
 
     steps: int
     loss: float
@@ -30,10 +30,10 @@ class Agreement:
         return max(self.loss, self.weights) <= LARGEST_DIFFERENCE
 
     def __str__(self) -> str:
-        verdict = "the same network" if self.good else f"NOT the same network, for more than {LARGEST_DIFFERENCE}"
+        verdict = "the same network" if self.good else f"more than {LARGEST_DIFFERENCE}, NOT the same network"
         return (
-            f"over {self.steps} steps from the same weights, on the same rows, their losses differ by at most "
-            f"{self.loss:.1e}, and in the end their weights by at most {self.weights:.1e}: {verdict}."
+            f"over {self.steps} steps from the same weights, on the same rows, the losses differ by at most "
+            f"{self.loss:.1e}, and in the end the weights by at most {self.weights:.1e}: {verdict}."
         )
 
 
@@ -46,9 +46,7 @@ def compare_with_numpy(
     batches = first_batches(len(rows), 32, steps)
 
     losses = train(network, scaling(rows.X), rows.y, batches, loss=config.loss, learning_rate=learning_rate)
-    framework_losses = train_like_numpy(
-        model, rows, batches, loss=loss(config), learning_rate=learning_rate
-    )
+    framework_losses = train_like_numpy(model, rows, batches, loss=loss(config), learning_rate=learning_rate)
 
     framework_network, _ = to_numpy(model)
     differences = [getattr(network, name) - getattr(framework_network, name) for name in ALL_LAYERS]

@@ -9,6 +9,9 @@ from typing import Literal
 
 from .training_config import TrainingConfig
 
+ActivationName = Literal["sigmoid", "tanh", "relu"]
+LossName = Literal["cross_entropy", "mean_squared_error"]
+
 
 def _check(name: str, value: float, fine: bool, allowed: str) -> None:
     if not fine:
@@ -55,8 +58,8 @@ class ModelConfig:
     """
 
     hidden: int = 16
-    activation: Literal["sigmoid", "tanh", "relu"] = "tanh"
-    loss: Literal["cross_entropy", "mean_squared_error"] = "cross_entropy"
+    activation: ActivationName = "tanh"
+    loss: LossName = "cross_entropy"
 
     def __post_init__(self) -> None:
         _check("hidden", self.hidden, self.hidden >= 1, "1 or more")

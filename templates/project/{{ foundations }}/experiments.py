@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import get_args
 
 import numpy as np
 
-from .config import ComparisonConfig, ModelConfig, NumpyConfig, XorConfig
+from .config import ActivationName, ComparisonConfig, LossName, ModelConfig, NumpyConfig, XorConfig
 from .gradient_check import relative_errors
 from .metrics import evaluate
 from .numpy_network import (
-    ACTIVATIONS,
     ALL_LAYERS,
-    LOSSES,
     SECOND_LAYER,
     Array,
     Network,
@@ -25,12 +24,10 @@ from .numpy_network import (
     new_network,
     train,
 )
-from .problems import Rows, Splits, xor
+from .problems import FourGroups, Rows, Scaling, Splits, xor
 
-Choice = tuple[str, str]
-"""An activation and a loss."""
-
-CHOICES: list[Choice] = list(product(ACTIVATIONS, LOSSES))
+Choice = tuple[ActivationName, LossName]
+CHOICES: list[Choice] = list(product(get_args(ActivationName), get_args(LossName)))
 
 Table = list[dict[str, object]]
 
@@ -143,7 +140,7 @@ FINE_TUNED, SCRATCH = "fine-tuned", "from scratch"
 class Learned:
     """For each seed: the network, its test result, and its validation accuracy before and after each step.
 
-    The curves, (seeds, steps + 1), are there to be drawn. Nothing is chosen by them: both ways go on to the end.
+    The curves, (seeds, steps + 1), are only drawn. Nothing is chosen by them: both ways go on to the end.
     """
 
     networks: list[Network]
@@ -202,6 +199,18 @@ def _curve(
 def accuracy(network: Network, rows: Rows) -> float:
     """Share of the rows that `network` gets right."""
     return evaluate(network.probabilities(rows.X), rows)["accuracy"]
+
+
+def share_in_plane(network: Network, scaling: Scaling, problem: FourGroups) -> float:
+    """How much of what the hidden layer reacts to lies in the plane: from 0 to 1, and 2 / D by chance.
+
+    One step in each hidden direction changes the features by a row of `steps`, and the output by the sum over
+    the hidden units of a row of `reactions`; the first two directions are the plane.
+    """
+    hidden = np.eye(problem.features)
+    steps = (problem.measure(hidden) - problem.measure(0.0 * hidden)) / scaling.deviation  # (D, D)
+    reactions = (steps @ network.W1 * network.W2.T) ** 2  # (D, H)
+    return float(reactions[:2].sum() / reactions.sum())
 
 
 def draw(rows: Rows, number: int, seed: int) -> Rows:

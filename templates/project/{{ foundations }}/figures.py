@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .experiments import Learned, Trained
-from .numpy_network import Array
+from .experiments import Choice, Learned, Trained
+from .numpy_network import Array, Indices
 from .plots import COLOURS, finish, new_figure, save
 from .problems import FourGroups, Rows, xor
 
@@ -26,7 +26,7 @@ class Panel:
     title: str
     probabilities: Probabilities
     places: Array  # (N, 2)
-    labels: Array  # (N,)
+    labels: Indices  # (N,)
 
 
 def xor_panel(title: str, probabilities: Probabilities) -> Panel:
@@ -74,17 +74,17 @@ def plot_boundaries(panels: Sequence[Panel], path: Path) -> Path:
     return save(figure, path)
 
 
-def plot_choices(choices: Mapping[tuple[str, str], Trained], path: Path) -> Path:
+def plot_choices(choices: Mapping[Choice, Trained], path: Path) -> Path:
     """Draw the validation accuracy over the epochs for each (activation, loss); return `path`."""
     figure, ax = new_figure(height=4.2)
-    activations = list(dict.fromkeys(activation for activation, _ in choices))
+    colours = dict(zip(dict.fromkeys(activation for activation, _ in choices), COLOURS, strict=False))
     dashes = dict(zip(dict.fromkeys(loss for _, loss in choices), ("-", "--"), strict=False))
     for (activation, loss), trained in choices.items():
         ax.plot(
             [row["epoch"] for row in trained.history],
             [row["validation_accuracy"] for row in trained.history],
             dashes[loss],
-            color=COLOURS[activations.index(activation)],
+            color=colours[activation],
             label=f"{activation}, {loss.replace('_', ' ')}",
         )
     ax.set_ylim(0.4, 1.01)

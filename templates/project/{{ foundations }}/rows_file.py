@@ -27,11 +27,6 @@ class Table:
     X: Array
 
 
-def feature_names(features: int) -> list[str]:
-    """x1, x2, …"""
-    return [f"x{number}" for number in range(1, features + 1)]
-
-
 def read_rows(path: Path, features: int) -> Table:
     """Read a CSV file in UTF-8 that has the columns x1 to x`features`, in any order and among others.
 
@@ -40,7 +35,7 @@ def read_rows(path: Path, features: int) -> Table:
     if path.is_dir():
         raise UserError(f"{path} is a folder; give a CSV file.")
     try:
-        # newline="" leaves line ends within quotes to the csv module; -sig drops the mark that Excel puts first.
+        # newline="" leaves line ends within quotes to the csv module; -sig drops the mark that Excel sets.
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             lines = [(reader.line_num, cells) for cells in reader if cells]
@@ -50,19 +45,21 @@ def read_rows(path: Path, features: int) -> Table:
         raise UserError(f"{path} is not a CSV file in UTF-8: {error}.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    names = [f"x{number}" for number in range(1, features + 1)]
     if len(lines) < 2:
-        raise UserError(f"{path} has no rows: it needs a header with {_listed(feature_names(features))}, then rows.")
-    header = [name.strip() for name in lines[0][1]]
-    for number, cells in lines[1:]:
+        raise UserError(f"{path} has no rows: it needs a header with {_listed(names)}, then rows.")
+    (_, header), *rows = lines
+    header = [name.strip() for name in header]
+    for line, cells in rows:
         if len(cells) != len(header):
-            raise UserError(f"{path}:{number} has {len(cells)} cells, but the header has {len(header)}.")
-    places = [_place(name, header, path) for name in feature_names(features)]
-    X = [[_number(cells[place], header[place], f"{path}:{line}") for place in places] for line, cells in lines[1:]]
-    return Table(header, [cells for _, cells in lines[1:]], np.array(X))
+            raise UserError(f"{path}:{line} has {len(cells)} cells, but the header has {len(header)}.")
+    places = [_place(name, header, path) for name in names]
+    X = [[_number(cells[i], header[i], f"{path}:{line}") for i in places] for line, cells in rows]
+    return Table(header, [cells for _, cells in rows], np.array(X))
 
 
 def write_predictions(table: Table, probabilities: Array, path: Path) -> None:
-    """Write the columns of `table`, then the likelier class and the probabilities; `probabilities` (N,) is of 1."""
+    """Write the columns of `table`, the likelier class, and both probabilities; (N,) is that of class 1."""
     kept = [place for place, name in enumerate(table.header) if name not in ADDED]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -1,6 +1,6 @@
 """The stages, each a command: train, fine-tune, evaluate, predict, and all of them in a row.
 
-XOR in NumPy → split → scale → the network in NumPy and in the framework → fine-tune with 20 labels → report
+XOR in NumPy → split → scale → the network in NumPy and in the framework → fine-tune with few labels → report
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def experiment(config: TrainConfig, splits: Splits, scaling: Scaling) -> Experim
 
 
 def finetune(config: FinetuneConfig) -> Run:
-    """Adapt a trained network to a related problem with few labels, and compare with learning from scratch."""
+    """Adapt a trained network to a related problem with few labels; compare with learning from scratch."""
     pretrained = find_run(config.pretrained, "train")
     config = replace(config, pretrained=str(pretrained.folder))
     base = pretrained.read_config(TrainConfig)
@@ -189,15 +189,15 @@ def finetune(config: FinetuneConfig) -> Run:
         }
     )
     print_results(f"{len(test):,} test rows of the second problem, {config.labels} labels", results)
-    before_model = open_model(pretrained)
-    say(f"Report: {finetuning_page(this_run, task, scaling, before_model, trained, learned, results)}")
+    page = finetuning_page(this_run, task, scaling, open_model(pretrained), trained, learned, results)
+    say(f"Report: {page}")
     return this_run
 
 
 def fine_tune(model: Any, few: Rows, config: FinetuneConfig, network: ModelConfig, this_run: Run) -> None:
     """Learn from few rows: first the second layer alone, then both layers in smaller steps.
 
-    So few rows leave none for validation. All are learned from, for a number of epochs that was decided before.
+    So few rows leave none for validation: all are learned from, for as many epochs as decided beforehand.
     """
     rows, measure_loss = make_dataset(few.X, few), loss(network)
     if config.frozen_epochs:

@@ -37,7 +37,7 @@ class Trained:
 def open_model(run: Run) -> Trained:
     """Load the model of a run. Raises UserError where the run did not get so far."""
     if not (run.folder / MODEL).exists():
-        raise UserError(f"{run.folder} holds no trained model: that run was stopped, or is of another kind.")
+        raise UserError(f"{run.folder} holds no trained model: it was stopped, or is a run of another kind.")
     return Trained(load_model(run.path(MODEL)))
 
 
@@ -56,7 +56,7 @@ def find_run(name: str, *stages: str) -> Run:
     return max(found, key=lambda run: (not run.environment().get("trial"), age(run.folder)))
 
 
-# --- The problems --------------------------------------------------------------------------------------------
+# --- The problems -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from .problems import Rows, Splits
 
 @dataclass(frozen=True)
 class Data:
-    """Data sets that give `(X, y)` row by row: X (D,) as measured, for the model scales it itself, and y (1,)."""
+    """Data sets that give `(X, y)` row by row: X (D,) as measured, for the model scales it, and y (1,)."""
 
     train: TensorDataset
     validation: TensorDataset

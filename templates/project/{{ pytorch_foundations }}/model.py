@@ -1,7 +1,7 @@
 """The network of numpy_network.py once more, in PyTorch.
 
-What is written out there is done here by PyTorch: `forward` is the same three lines, and there is no `backward`,
-because PyTorch derives it from them.
+What is written out there is done here by PyTorch: `forward` is the same three lines, and there is no
+`backward`, because PyTorch derives it from them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _two_layers(scaling: Scaling, hidden: int, activation: str) -> TwoLayers:
 
 
 def loss(config: ModelConfig) -> Loss:
-    """The loss of logits (N, 1) and labels (N, 1). Both apply the sigmoid themselves, so the model does not."""
+    """The loss of logits (N, 1) and labels (N, 1). It applies the sigmoid itself, so the model does not."""
     if config.loss == "cross_entropy":
         return functional.binary_cross_entropy_with_logits
     return lambda logits, labels: functional.mse_loss(torch.sigmoid(logits), labels)
@@ -87,7 +87,8 @@ def to_numpy(model: TwoLayers) -> tuple[Network, Scaling]:
     first, second = model.first, model.second
     # nn.Linear keeps its weights as (outputs, inputs) and computes X Wᵀ + b.
     arrays = (first.weight.T, first.bias, second.weight.T, second.bias)
-    network = Network(*(_to_float64(array) for array in arrays), model.activation)
+    W1, b1, W2, b2 = (_to_float64(array) for array in arrays)
+    network = Network(W1, b1, W2, b2, model.activation)
     return network, Scaling(_to_float64(model.mean), _to_float64(model.deviation))
 
 
@@ -103,14 +104,9 @@ def from_numpy(network: Network, scaling: Scaling) -> TwoLayers:
 
 
 def train_like_numpy(
-    model: TwoLayers,
-    rows: Rows,
-    batches: Iterable[Indices],
-    *,
-    loss: Loss,
-    learning_rate: float,
+    model: TwoLayers, rows: Rows, batches: Iterable[Indices], *, loss: Loss, learning_rate: float
 ) -> list[float]:
-    """`train` of numpy_network.py, line by line, in PyTorch: one step per batch; gives the loss before each."""
+    """`train` of numpy_network.py in PyTorch: one step per batch; returns the loss before each step."""
     optimizer = torch.optim.SGD(model.parameters(), learning_rate)  # w ← w - η ∂L/∂w, nothing else
     X = torch.tensor(rows.X, dtype=torch.float32)
     Y = torch.tensor(as_column(rows.y), dtype=torch.float32)

@@ -24,7 +24,7 @@ FRAMEWORK = "TensorFlow"
 
 
 def build_model(config: ModelConfig, scaling: Scaling) -> keras.Model:
-    """A network with new random weights: from measured features (N, D), scaled by `scaling`, to logits (N, 1)."""
+    """A network with new random weights: from features (N, D), which it scales itself, to logits (N, 1)."""
     return _two_layers(scaling, config.hidden, config.activation)
 
 
@@ -42,7 +42,7 @@ def _two_layers(scaling: Scaling, hidden: int, activation: str, dtype: str | Non
 
 
 def loss(config: ModelConfig) -> Loss:
-    """The loss of labels (N, 1) and logits (N, 1). Both apply the sigmoid themselves, so the model does not."""
+    """The loss of labels (N, 1) and logits (N, 1). It applies the sigmoid itself, so the model does not."""
     if config.loss == "cross_entropy":
         return keras.losses.BinaryCrossentropy(from_logits=True)
     return mean_squared_error
@@ -65,7 +65,7 @@ def to_numpy(model: keras.Model) -> tuple[Network, Scaling]:
     """The weights as a NumPy network, and the scaling of the features that it takes."""
     scaling, first, second = (model.get_layer(name) for name in ("scaling", "first", "second"))
     W1, b1, W2, b2 = (array.astype(np.float64) for array in first.get_weights() + second.get_weights())
-    network = Network(W1, b1, W2, b2, activation=first.activation.__name__)
+    network = Network(W1, b1, W2, b2, first.activation.__name__)
     mean, variance = (np.asarray(one, np.float64).reshape(-1) for one in (scaling.mean, scaling.variance))
     return network, Scaling(mean, np.sqrt(variance))
 
@@ -79,23 +79,21 @@ def from_numpy(network: Network, scaling: Scaling) -> keras.Model:
 
 
 def train_like_numpy(
-    model: keras.Model,
-    rows: Rows,
-    batches: Iterable[Indices],
-    *,
-    loss: Loss,
-    learning_rate: float,
+    model: keras.Model, rows: Rows, batches: Iterable[Indices], *, loss: Loss, learning_rate: float
 ) -> list[float]:
-    """`train` of numpy_network.py, line by line, in TensorFlow: one step per batch; gives the loss before each."""
+    """`train` of numpy_network.py in TensorFlow: one step per batch; returns the loss before each step."""
     optimizer = keras.optimizers.SGD(learning_rate)  # w ← w - η ∂L/∂w, nothing else
-    X, Y = rows.X.astype("float32"), as_column(rows.y).astype("float32")
-    losses = []
-    for batch in batches:
+    optimizer.build(model.trainable_variables)
+
+    @tf.function(reduce_retracing=True)  # runs as one graph, made once and not for each batch
+    def step(X: tf.Tensor, Y: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:  # notes what is computed, to go back through it
-            value = loss(Y[batch], model(X[batch]))
-        losses.append(float(value))
-        optimizer.apply(tape.gradient(value, model.trainable_weights), model.trainable_weights)
-    return losses
+            value = loss(Y, model(X))
+        optimizer.apply(tape.gradient(value, model.trainable_variables), model.trainable_variables)
+        return value
+
+    X, Y = rows.X.astype("float32"), as_column(rows.y).astype("float32")
+    return [float(step(tf.constant(X[batch]), tf.constant(Y[batch]))) for batch in batches]
 
 
 # --- Fine-tuning, saving, loading ---------------------------------------------------------------------------
