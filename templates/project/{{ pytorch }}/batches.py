@@ -47,6 +47,10 @@ class Plan:
     process: int = 0
     processes: int = 1
 
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise ValueError("the training set has no rows")
+
     @property
     def steps_per_epoch(self) -> int:
         return -(-self.rows // (self.batch_size * self.accumulation_steps))

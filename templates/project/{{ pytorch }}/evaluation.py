@@ -43,7 +43,7 @@ def mean_loss(model: nn.Module, loader: DataLoader[Any], loss: Loss, accelerator
         inputs, target = send_to_device((inputs, target), accelerator.device, non_blocking=True)
         total[0] += loss(model(inputs), target).mean() * len(target)
         total[1] += len(target)
-    loss_sum, rows = accelerator.reduce(total).tolist()
+    loss_sum, rows = accelerator.reduce(total, reduction="sum").tolist()
     return float(loss_sum / rows)
 
 

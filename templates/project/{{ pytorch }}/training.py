@@ -131,6 +131,8 @@ class Loop:
         self.optimizer: torch.optim.Optimizer = prepared.optimizer
         self.scaler = self.accelerator.scaler  # of the loss in float16, else None
         self.parameters = [weight for weight in model.parameters() if weight.requires_grad]
+        if not self.parameters:
+            raise ValueError("all weights of the model are frozen: nothing can learn")
         self.peak_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.last_step = config.epochs * self.plan.steps_per_epoch
         self.schedule = make_schedule(config, self.last_step)
@@ -183,13 +185,15 @@ class Loop:
                 ) as log,
                 profiled(self.run.path("profile"), self.config.profile) as profile_step,
             ):
-                while len(progress.history) < self.config.epochs and not self.stopped_early():
+                while self.goes_on():
                     self.train_epoch(batches, stop, log, profile_step)
                     self.end_epoch(log)
-                    if progress.step >= self.last_step:
-                        break
+                if self.should_stop(stop, every=1):
+                    raise self.interrupted()
             if self.stopped_early():
-                say(f"Stopped after {self.patience} epochs without a better value; epoch {progress.best_epoch} is kept.")
+                say(
+                    f"Stopped: no better value in {self.patience} epochs; epoch {progress.best_epoch} is kept."
+                )
         except KeyboardInterrupt as interrupt:
             raise interrupt if interrupt.args else self.interrupted() from None
         self.accelerator.wait_for_everyone()
@@ -213,7 +217,7 @@ class Loop:
             profile_step()
             if log.wants_update():
                 log.update(progress.epoch, progress.step, self.finite(loss))
-            if self.should_stop(stop):
+            if self.should_stop(stop, every=10):
                 self.save_last()
                 raise self.interrupted()
             if every and progress.step % every == 0:
@@ -261,12 +265,13 @@ class Loop:
         row = {
             "epoch": progress.epoch,
             "step": progress.step,
-            "train_loss": self.finite(self.accelerator.reduce(self.loss_sum)) / seen,
+            "train_loss": self.finite(self.total(self.loss_sum)) / seen,
         }
         if self.validation is not None:
             row["validation_loss"] = mean_loss(self.model, self.validation, self.loss, self.accelerator)
             self.finite(row["validation_loss"])
-        row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        self.check_weights()
+        row["learning_rate"] = self.peak_rates[0] * self.schedule(progress.step - 1)
         row["seconds"] = progress.seconds
         best = progress.best is None or (whole and row[self.monitor] < progress.best)
         if best:
@@ -280,6 +285,14 @@ class Loop:
             self.save_last()
         log.epoch(row, best)
 
+    def goes_on(self) -> bool:
+        """Whether there is a step to take, or an epoch to end whose steps are all taken."""
+        progress = self.progress
+        epochs = len(progress.history)
+        if epochs == self.config.epochs or self.stopped_early():
+            return False
+        return progress.step < self.last_step or progress.step > epochs * self.plan.steps_per_epoch
+
     def steps_of_epoch(self) -> range:
         """The optimizer steps done in the epoch in progress."""
         return range(len(self.progress.history) * self.plan.steps_per_epoch, self.progress.step)
@@ -289,20 +302,23 @@ class Loop:
         progress = self.progress
         return 0 < self.patience <= progress.epoch - 1 - progress.best_epoch and progress.best is not None
 
-    def should_stop(self, stop: Interruption) -> bool:
-        """Whether to stop for Ctrl-C; several processes agree on it, every tenth step."""
+    def should_stop(self, stop: Interruption, *, every: int) -> bool:
+        """Whether to stop for Ctrl-C; several processes agree on it, `every` so many steps."""
         if self.plan.processes == 1:
             return stop.requested
-        if self.progress.step % 10:
+        if self.progress.step % every:
             return False
-        requested = torch.tensor(float(stop.requested), device=self.accelerator.device)
-        return self.accelerator.reduce(requested).item() > 0
+        return float(self.total(torch.tensor(float(stop.requested), device=self.accelerator.device))) > 0
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum of `value` over all processes."""
+        return self.accelerator.reduce(value, reduction="sum")
 
     def save_last(self) -> None:
         """Save what going on needs, unless it is spoilt."""
         progress = self.progress
-        progress.loss_sum = self.finite(self.accelerator.reduce(self.loss_sum))
-        self.finite(torch.stack([weight.detach().abs().max() for weight in self.parameters]).max())
+        progress.loss_sum = self.finite(self.total(self.loss_sum))
+        self.check_weights()
         if self.accelerator.is_main_process:
             save_state(
                 self.checkpoints / "last",
@@ -313,6 +329,10 @@ class Loop:
                 order=self.order,
             )
         self.accelerator.wait_for_everyone()
+
+    def check_weights(self) -> None:
+        """Raise UserError when a weight is infinite or not a number."""
+        self.finite(torch.stack([weight.detach().abs().max() for weight in self.parameters]).max())
 
     def finite(self, value: Tensor | float) -> float:
         """`value` as a number. Raises UserError when it is infinite or not a number."""
