@@ -172,5 +172,10 @@ def save(model: keras.Model, file: Path) -> None:
     """Write `model` as one `.keras` file: under another name first, then renamed."""
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name("unfinished.keras")
-    model.save(unfinished)
+    uncompiled(model).save(unfinished)
     unfinished.replace(file)
+
+
+def uncompiled(model: keras.Model) -> keras.Model:
+    """The same layers without optimizer and loss: a file of it can be loaded anywhere, without our code."""
+    return keras.Model(model.input, model.output, name=model.name)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from .training_config import TrainingConfig
@@ -46,10 +47,12 @@ def make_optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optim
         warmup=round(config.warmup_fraction * steps),
         accumulation_steps=config.accumulation_steps,
     )
+    # Keras clips on each device before it adds the gradients up: each may have a share of the whole length.
+    devices = tf.distribute.get_strategy().num_replicas_in_sync
     optimizer = keras.optimizers.AdamW(
         schedule,
         weight_decay=config.weight_decay,
-        global_clipnorm=config.clip_norm or None,
+        global_clipnorm=config.clip_norm / devices or None,
         gradient_accumulation_steps=config.accumulation_steps if config.accumulation_steps > 1 else None,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from .checkpoint import MODEL_FILE, save
+from .checkpoint import MODEL_FILE, save, uncompiled
 from .columns import Columns
 from .config import ModelConfig
 from .data import Data, count_categories
@@ -86,7 +86,7 @@ def save_model(model: keras.Model, folder: Path, columns: Columns, preprocessing
     """Write `model.keras`, which takes raw columns by name and gives outputs, and `columns.json`, to
     `folder`."""
     inputs = {name: keras.Input((), name=name, dtype=raw.dtype) for name, raw in preprocessing.input.items()}
-    whole = keras.Model(inputs, model(preprocessing(inputs)), name="model")
+    whole = keras.Model(inputs, uncompiled(model)(preprocessing(inputs)), name="model")
     save(whole, folder / MODEL_FILE)
     (folder / COLUMNS_FILE).write_text(columns.to_json(), encoding="utf-8")
 
