@@ -16,7 +16,7 @@ from .command_line import parse, run
 from .config import EvalConfig, FinetuneConfig, PredictConfig, TrainConfig
 from .console import print_table, say
 from .data import load_data
-from .device import seed_everything
+from .device import prepare as prepare_device
 from .finetuning import fine_tune, train_from_scratch
 from .importance import permutation_importance
 from .metrics import HIGHER_IS_BETTER, Metrics, main_metric, mean_of, measure
@@ -86,7 +86,7 @@ def train(config: TrainConfig) -> Run:
     this_run.record_data(fingerprint(config.data.file))
 
     splits = convert_all(prepared.splits, columns)
-    seed_everything(config.training.seed)
+    prepare_device(config.training)
     data = load_data(splits, columns)
     model = build_model(config.model, columns, data)
     fit(model, data.train, data.validation, config.training, this_run, loss=loss(columns))
@@ -115,6 +115,7 @@ def train(config: TrainConfig) -> Run:
 
 def finetune(config: FinetuneConfig) -> Run:
     """Adapt a trained model to the segment with few of its rows; compare with training on these alone."""
+    prepare_device(config.training)  # before a model is loaded: it lies on the device from then on
     pretrained = find_run(config.pretrained, "train")
     base = training_config(pretrained)
     check_table(pretrained, base)
