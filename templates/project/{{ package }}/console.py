@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
@@ -19,7 +20,8 @@ from rich.text import Text
 
 from .processes import FIRST_PROCESS
 
-console = Console(quiet=not FIRST_PROCESS)
+# A log file or a pipe has no width of its own.
+console = Console(quiet=not FIRST_PROCESS, width=None if sys.stdout.isatty() else 120)
 error_console = Console(stderr=True)
 
 

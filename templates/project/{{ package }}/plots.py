@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,11 @@ def new_figure(
     from matplotlib.figure import Figure
     from matplotlib.font_manager import fontManager
 
+    logging.getLogger("matplotlib.font_manager").setLevel(
+        logging.ERROR
+    )  # it tells of every weight a font lacks
     installed = {font.name for font in fontManager.ttflist}
-    matplotlib.rcParams["font.sans-serif"] = [
+    matplotlib.rcParams["font.family"] = [  # a list of names is searched for each character
         "DejaVu Sans",
         *(name for name in CHINESE_FONTS if name in installed),
     ]
