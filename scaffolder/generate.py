@@ -186,8 +186,10 @@ def check(rendering: Rendering, target: Path) -> None:
     home = str(Path.home())
     if home not in ("/", "/root"):  # too short to mean anything in a text
         own_paths.append(home)
-    # an answer may hold braces or a path: those are the person's own
-    given = [value for value in rendering.answers.values() if isinstance(value, str) and re.search(r"[{}%#/\\]", value)]
+    answers = " ".join(str(value) for value in rendering.answers.values())
+    # what a person answers may look like a template or be a path, however a file has quoted it: that is theirs
+    tell_leftovers = re.search(r"\{[{%#]", answers) is None
+    own_paths = [own for own in own_paths if own not in answers]
     for path, file in rendering.files.items():
         try:
             _parse(path, file.content)
@@ -196,9 +198,7 @@ def check(rendering: Rendering, target: Path) -> None:
         if not file.from_template:
             continue
         text = file.content.decode("utf-8")
-        for answer in given:
-            text = text.replace(answer, "")
-        leftover = _LEFTOVER.search(text)
+        leftover = _LEFTOVER.search(text) if tell_leftovers else None
         if leftover:
             raise BrokenTemplateError(f"{path} still holds {leftover.group(0)!r} of its template")
         for own in own_paths:

@@ -53,7 +53,8 @@ class OwnTable:
     @property
     def answer(self) -> str:
         """What the answers record: the path inside the project, or the place where a large one stays."""
-        return str(self.path) if self.stays else f"data/{self.name_in_project}"
+        # with / on Windows, too: a backslash would have to be escaped differently in each file that names it
+        return self.path.as_posix() if self.stays else f"data/{self.name_in_project}"
 
     @property
     def name_in_project(self) -> str:

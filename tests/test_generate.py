@@ -13,10 +13,14 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
 
 from scaffolder import generate, staging
+from scaffolder.catalog import catalog
 from scaffolder.errors import NewmodelError
 from scaffolder.generate import BrokenTemplateError, RenderedFile, Rendering, check, render, write
+from scaffolder.names import package_name
 from scaffolder.template_source import TEMPLATE_URL, templates_folder
 from tests.conftest import Result
 
@@ -50,6 +54,26 @@ def test_the_files_are_those_that_copier_writes(framework: str, task: str, tmp_p
 def test_an_answer_that_copier_yml_refuses(tmp_path: Path) -> None:
     with pytest.raises(NewmodelError, match=r"^project_name: A project needs a name\.$"):
         render({"project_name": ""}, tmp_path / "demo")
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(name=st.text(min_size=1, max_size=40), target=st.text(min_size=1, max_size=20))
+@example(name="a & b <c> ]]> 'd' \\N{ROCKET} {{ e }} {% f %} # g", target='x\n- y: "z" {{ 1 }}')
+@example(name="''' $HOME \\U0001 \\", target="#")
+def test_any_name_and_column_give_a_whole_project(name: str, target: str, tmp_path: Path) -> None:
+    """Or are refused: nothing that a person types makes XML, TOML, YAML or Python that cannot be read."""
+    answers = {"project_name": name, "package": package_name(name, catalog()).name}
+    own = {"task": "tabular", "data": "own", "data_file": "data/a b.csv", "target_column": target}
+    for more in ({"task": "foundations"}, own):
+        try:
+            render({**answers, **more}, tmp_path / "demo")
+        except NewmodelError as error:
+            assert str(error).startswith(("project_name: ", "target_column: "))
 
 
 # --- broken templates -------------------------------------------------------------------------------------------------
