@@ -29,16 +29,12 @@ def build_model(config: ModelConfig, scaling: Scaling) -> keras.Model:
 
 
 def _two_layers(scaling: Scaling, hidden: int, activation: str, dtype: str | None = None) -> keras.Model:
+    X = keras.Input((len(scaling.mean),), name="features")  # (N, D)
     # The scaling is a layer, saved with the weights but not trained: so the model is never used with another.
-    return keras.Sequential(
-        [
-            keras.Input((len(scaling.mean),)),
-            keras.layers.Normalization(mean=scaling.mean, variance=scaling.deviation**2, name="scaling"),
-            keras.layers.Dense(hidden, activation=activation, name="first", dtype=dtype),  # (N, H)
-            keras.layers.Dense(1, name="second", dtype="float32"),  # (N, 1), float32 also in mixed precision
-        ],
-        name="two_layers",
-    )
+    scale = keras.layers.Normalization(mean=scaling.mean, variance=scaling.deviation**2, name="scaling")
+    A1 = keras.layers.Dense(hidden, activation=activation, name="first", dtype=dtype)(scale(X))  # (N, H)
+    Z2 = keras.layers.Dense(1, name="second", dtype="float32")(A1)  # (N, 1), float32 also in mixed precision
+    return keras.Model(X, Z2, name="two_layers")
 
 
 def loss(config: ModelConfig) -> Loss:
