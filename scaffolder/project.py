@@ -48,13 +48,17 @@ class Project:
             raise NewmodelError(_("Updating a project needs git: install it and try again."))
         try:
             top = self.git("rev-parse", "--show-toplevel").rstrip("\n")
+            # A repository above that ignores the project does not protect it.
+            protected = bool(self.git("ls-files", "--", ANSWERS_FILE))
         except NewmodelError:
+            protected = False
+        if not protected:
             raise NewmodelError(
                 _(
                     "{project} is not under version control, so an update could not be undone. "
                     "Run these there and try again: git init && git add -A && git commit -m before-update"
                 ).format(project=self.folder)
-            ) from None
+            )
         return Path(top)
 
     @cached_property
@@ -79,7 +83,7 @@ class Project:
             found.append(entry[3:].removeprefix(self.prefix))
         return found
 
-    def git(self, *arguments: str, data: bytes | None = None, repository: bool = False) -> str:
+    def git(self, *arguments: str, data: bytes | None = None, at_top: bool = False) -> str:
         """Run git in the project (or at the repository's root) and return what it prints.
 
         Raises:
@@ -87,7 +91,7 @@ class Project:
         """
         done = subprocess.run(
             ["git", "-c", "core.quotePath=false", *arguments],
-            cwd=self.repository if repository else self.folder,
+            cwd=self.repository if at_top else self.folder,
             env={**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
             input=data,
             capture_output=True,

@@ -208,12 +208,12 @@ def _record_conflicts(update: Update) -> None:
         lines.append(f"0 {'0' * 40}\t{path}")
         for number, mode, digest in change.stages:
             content = update.merged.blob(digest)
-            ours = project.git("hash-object", "-w", "--stdin", data=content, repository=True).strip()
+            ours = project.git("hash-object", "-w", "--stdin", data=content, at_top=True).strip()
             lines.append(f"{mode} {ours} {number}\t{path}")
     if lines:
         project.git(
             "update-index", "--index-info", data=("\n".join(lines) + "\n").encode("utf-8", "surrogateescape"),
-            repository=True,
+            at_top=True,
         )  # fmt: skip
 
 

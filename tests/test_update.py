@@ -328,6 +328,19 @@ def test_without_version_control_it_says_what_to_do(versions) -> None:
         run(open_project(project.folder), releases)
 
 
+def test_a_repository_above_that_ignores_the_project_does_not_count(versions, tmp_path: Path) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"})
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git(outer, "init", "-q")
+    shutil.rmtree(project.folder / ".git")
+    shutil.move(project.folder, outer / "demo")
+    (outer / ".gitignore").write_text("demo/\n")
+    commit(outer)
+    with pytest.raises(NewmodelError, match="not under version control"):
+        run(open_project(outer / "demo"), releases)
+
+
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
