@@ -99,6 +99,10 @@ class ProjectWorker(Worker):
     def _source(self) -> list[Path]:
         return []
 
+    def _render_string(self, string: str, extra_context: dict[str, Any] | None = None) -> str:
+        # most parts of paths are plain, and compiling them is most of what rendering paths costs
+        return super()._render_string(string, extra_context) if "{" in string else string
+
     def _render_file(self, src_relpath: Path, dst_relpath: Path, extra_context: dict[str, Any] | None = None) -> None:
         self._source[:] = [src_relpath]
         super()._render_file(src_relpath, dst_relpath, extra_context=extra_context)
