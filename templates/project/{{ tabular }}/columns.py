@@ -321,7 +321,9 @@ def date_parts(name: str, form: str, times: pd.Series | None = None) -> dict[str
     if form == "" or "%H" in form or "%I" in form:
         circles["hour"] = ("hour", 24)
     if times is None:
-        return dict.fromkeys([f"{name} days", *(f"{name} {circle} {f}" for circle in circles for f in ("sin", "cos"))])
+        return dict.fromkeys(
+            [f"{name} days", *(f"{name} {circle} {f}" for circle in circles for f in ("sin", "cos"))]
+        )
     parts = {f"{name} days": ((times - pd.Timestamp(1970, 1, 1)) / pd.Timedelta(days=1)).to_numpy(np.float64)}
     for circle, (attribute, steps) in circles.items():
         angle = 2 * np.pi * getattr(times.dt, attribute).to_numpy(np.float64, na_value=np.nan) / steps

@@ -24,8 +24,8 @@ def training_page(run: Run, figures: Mapping[str, Metrics], decisions: Entries) 
         [
             comparison(
                 "Test rows",
-                "Rows that neither training nor the choice of the best epoch has seen. Gradient boosting, trained "
-                "on the same rows, is what a network must beat to be worth its trouble; often it does not.",
+                "Rows that neither training nor the choice of the best epoch has seen. Gradient boosting on "
+                "the same rows is what a network must beat to be worth its trouble; often it does not.",
                 figures,
             ),
             Section(
@@ -72,8 +72,8 @@ def evaluation_page(
             Section(title="Where it errs", figures=errors),
             Section(
                 title="Which columns matter",
-                text="How much worse the predictions become when the values of one column are shuffled. It says "
-                "what the model uses, not what causes what; columns that tell the same share their importance.",
+                text="How much worse the predictions become when the values of one column are shuffled. It "
+                "says what the model uses, not what causes what; columns that tell the same share it.",
                 figures={"Permutation importance": bars},
             ),
         ],
