@@ -79,7 +79,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.began = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        row = {"epoch": self.epochs_before + epoch + 1, "step": steps_done(self.model)}
+        row: dict[str, Any] = {"epoch": self.epochs_before + epoch + 1, "step": steps_done(self.model)}
         row |= {our_name(name): float(value) for name, value in (logs or {}).items()}
         row["learning_rate"] = float(keras.ops.convert_to_tensor(self.model.optimizer.learning_rate))
         row["seconds"] = time.perf_counter() - self.began
@@ -107,7 +107,9 @@ class Checkpoint(keras.callbacks.Callback):
     def save_state(self) -> None:
         """Write the state of model, optimizer and this object to `checkpoints/last`."""
         progress = {name: getattr(self, name) for name in PROGRESS}
-        arrays = {f"model.{i}": array for i, array in enumerate(arrays_of(state_of(self.model)))}
+        arrays: dict[str, Any] = {
+            f"model.{i}": array for i, array in enumerate(arrays_of(state_of(self.model)))
+        }
         arrays |= {f"best.{i}": array for i, array in enumerate(self.best_weights)}
         self.last_file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.last_file.with_name("unfinished.npz")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
@@ -16,7 +17,7 @@ from .runs import Run
 from .schedule import make_optimizer
 from .training_config import TrainingConfig
 
-Loss = str | keras.losses.Loss | Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Loss: TypeAlias = str | keras.losses.Loss | Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """What `compile` takes as a loss."""
 
 SHUFFLE_WINDOW = 100_000

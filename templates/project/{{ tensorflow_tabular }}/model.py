@@ -109,6 +109,10 @@ def freeze_backbone(model: keras.Model) -> None:
 
 
 def unfreeze(model: keras.Model) -> None:
-    """Let training change every layer again."""
+    """Let training change every layer again, but for the norms.
+
+    A few rows would give them other statistics than those that the other layers were trained with. Keras'
+    guide to transfer learning advises the same.
+    """
     for layer in model.layers:
-        layer.trainable = True
+        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
