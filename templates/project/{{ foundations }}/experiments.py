@@ -13,6 +13,7 @@ from typing import get_args
 import numpy as np
 
 from .config import ActivationName, ComparisonConfig, LossName, ModelConfig, NumpyConfig, XorConfig
+from .errors import UserError
 from .gradient_check import relative_errors
 from .metrics import evaluate
 from .numpy_network import (
@@ -28,6 +29,9 @@ from .problems import FourGroups, Rows, Scaling, Splits, xor
 
 Choice = tuple[ActivationName, LossName]
 CHOICES: list[Choice] = list(product(get_args(ActivationName), get_args(LossName)))
+
+# Too large a step size makes weights overflow. The results show it, so NumPy need not warn of it as well.
+DIVERGENCE_IS_A_RESULT = np.errstate(over="ignore", invalid="ignore")
 
 Table = list[dict[str, object]]
 
@@ -69,6 +73,7 @@ def solve_xor(config: XorConfig, activation: str, loss: str, seed: int) -> XorSo
     return XorSolution(network, losses, solved())
 
 
+@DIVERGENCE_IS_A_RESULT
 def compare_on_xor(config: XorConfig) -> Table:
     """For every choice: from how many starting points XOR is solved, and in how many steps."""
     table: Table = []
@@ -99,8 +104,12 @@ class Trained:
     history: list[dict[str, float]]
 
 
+@DIVERGENCE_IS_A_RESULT
 def train_numpy(splits: Splits, model: ModelConfig, config: NumpyConfig) -> Trained:
-    """Gradient descent on the training rows, in batches, for `config.epochs` passes over them."""
+    """Gradient descent on the training rows, in batches, for `config.epochs` passes over them.
+
+    Raises UserError when the loss stops being a number.
+    """
     rows = splits.train
     network = new_network(rows.X.shape[1], model.hidden, model.activation, config.seed)
     best = network.copy()
@@ -108,6 +117,11 @@ def train_numpy(splits: Splits, model: ModelConfig, config: NumpyConfig) -> Trai
     for epoch in range(1, config.epochs + 1):
         batches = minibatches(len(rows), config.batch_size, seed=config.seed + epoch)
         losses = train(network, rows.X, rows.y, batches, loss=model.loss, learning_rate=config.learning_rate)
+        if not np.isfinite(losses).all():
+            raise UserError(
+                f"The loss of the NumPy network is no number any more in epoch {epoch}: lower "
+                f"numpy.learning_rate, which is {config.learning_rate:g}."
+            )
         now = evaluate(network.probabilities(splits.validation.X), splits.validation)
         history.append(
             {
@@ -148,6 +162,7 @@ class Learned:
     curves: Array
 
 
+@DIVERGENCE_IS_A_RESULT
 def compare_with_scratch(
     pretrained: Network, second: Splits, labels: int, loss: str, config: ComparisonConfig
 ) -> dict[str, Learned]:

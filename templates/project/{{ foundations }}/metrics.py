@@ -26,7 +26,7 @@ def evaluate(probabilities: Array, rows: Rows) -> Metrics:
     of_right_class = np.where(rows.y == 1, probabilities, 1.0 - probabilities)
     return {
         "accuracy": float(right.mean()),
-        "cross_entropy": float(-np.log(np.maximum(of_right_class, 1e-12)).mean()),
+        "cross_entropy": float(np.log(1.0 / np.maximum(of_right_class, 1e-12)).mean()),
         "wrong": int((~right).sum()),
         "rows": len(rows),
     }
