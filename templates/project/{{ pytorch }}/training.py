@@ -191,9 +191,7 @@ class Loop:
                 if self.should_stop(stop, every=1):
                     raise self.interrupted()
             if self.stopped_early():
-                say(
-                    f"Stopped: no better value in {self.patience} epochs; epoch {progress.best_epoch} is kept."
-                )
+                say(f"Stopped: no better value in {self.patience} epochs; kept epoch {progress.best_epoch}.")
         except KeyboardInterrupt as interrupt:
             raise interrupt if interrupt.args else self.interrupted() from None
         self.accelerator.wait_for_everyone()
@@ -240,10 +238,12 @@ class Loop:
                 with self.part("backward"):
                     # A row weighs the same in whichever batch and process it is, and processes are averaged.
                     self.accelerator.backward(loss * (own * self.plan.processes / sum(sizes)))
-            self.loss_sum += loss.detach() * own
+            self.loss_sum.add_(loss.detach(), alpha=own)
         with self.part("optimizer"):
+            if self.scaler:
+                self.scaler.unscale_(self.optimizer)
             if self.config.clip_norm:
-                self.accelerator.clip_grad_norm_(self.parameters, self.config.clip_norm)
+                nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
             share = self.schedule(step)
             for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
                 group["lr"] = peak * share
