@@ -13,7 +13,7 @@ import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -61,6 +61,8 @@ class Running:
             "env": dict(command.environment),
             "encoding": "utf-8",
             "codec_errors": "replace",
+            # A test run in the background ignores SIGINT, and its children would inherit that.
+            "preexec_fn": partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         }
         self.terminal = command.terminal
         if command.terminal:
