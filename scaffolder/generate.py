@@ -64,12 +64,22 @@ class BrokenTemplateError(Exception):
     """The templates render to something that is no valid project: a mistake of ours, not the person's."""
 
 
+@dataclass(frozen=True)
+class Source:
+    """A folder of templates, and the version that a project made from it records."""
+
+    folder: Path
+    version: str
+
+
 class PlainTemplate(Template):
-    """The plain templates folder, recorded under the address and the version of its release."""
+    """A plain folder of templates, recorded under the public address and the version of its release."""
+
+    source: Source
 
     @cached_property
     def local_abspath(self) -> Path:
-        return templates_folder().resolve()
+        return self.source.folder.resolve()
 
     @cached_property
     def vcs(self) -> None:
@@ -77,7 +87,7 @@ class PlainTemplate(Template):
 
     @cached_property
     def commit(self) -> str:
-        return current_version()
+        return self.source.version
 
     @cached_property
     def version(self) -> Version | None:
@@ -87,9 +97,13 @@ class PlainTemplate(Template):
 class ProjectWorker(Worker):
     """copier's worker, which keeps the files instead of writing them."""
 
+    source: Source
+
     @cached_property
     def template(self) -> Template:
-        return PlainTemplate(url=TEMPLATE_URL)
+        template = PlainTemplate(url=TEMPLATE_URL)
+        template.source = self.source
+        return template
 
     @cached_property
     def rendered(self) -> dict[PurePosixPath, RenderedFile]:
@@ -131,9 +145,14 @@ class ProjectWorker(Worker):
         return False
 
 
-def worker(data: Mapping[str, Any], target: Path) -> ProjectWorker:
+def own_source() -> Source:
+    """The templates that new projects are made from."""
+    return Source(templates_folder(), current_version())
+
+
+def worker(data: Mapping[str, Any], target: Path, source: Source | None = None) -> ProjectWorker:
     """A worker for the project `target` that asks nothing. The person's own copier settings have no say."""
-    return ProjectWorker(
+    result = ProjectWorker(
         src_path=TEMPLATE_URL,
         dst_path=target,
         data=dict(data),
@@ -143,20 +162,23 @@ def worker(data: Mapping[str, Any], target: Path) -> ProjectWorker:
         quiet=True,
         skip_tasks=True,
     )
+    result.source = source or own_source()
+    return result
 
 
-def render(answers: Mapping[str, Answer], target: Path) -> Rendering:
+def render(answers: Mapping[str, Answer], target: Path, source: Source | None = None) -> Rendering:
     """Render the project that `answers` describe.
 
     Args:
         answers: To the questions of copier.yml; the others take their defaults.
         target: The folder that it is for; nothing is written there.
+        source: The templates; those that new projects are made from if None.
 
     Raises:
         NewmodelError: If copier.yml refuses an answer.
         BrokenTemplateError: If the templates are wrong.
     """
-    with worker(answers, target) as working:
+    with worker(answers, target, source) as working:
         try:
             working.run_copy()
         except TemplateError as error:

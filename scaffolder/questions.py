@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaffolder import messages, own_data
 from scaffolder.answers import Answer, missing
@@ -19,6 +19,9 @@ from scaffolder.errors import Interrupted, NewmodelError
 from scaffolder.messages import _
 from scaffolder.names import PackageName, check_package, package_name
 from scaffolder.own_data import OwnTable
+
+if TYPE_CHECKING:
+    from scaffolder.generate import Source
 
 #: A menu with more lines than this is no help: such a column is typed, with completion.
 _LONGEST_MENU = 25
@@ -142,19 +145,23 @@ class Interview:
     def __init__(
         self,
         catalog: Catalog,
-        report: Report,
+        report: Report | None,
         given: Mapping[str, Answer],
         *,
         ask: bool,
         folder_name: str | None = None,
         follow_language: bool = True,
+        source: Source | None = None,
     ) -> None:
         """
         Args:
+            report: What the machine has. None for a project that exists already: its answers stand, wherever it is
+                looked at, and only the questions that are new to it are open.
             given: Answers that need no question.
             ask: Whether to ask for the others; otherwise they get their defaults.
             folder_name: Name of the project's folder, the default for the project's name.
             follow_language: Whether the terminal continues in the language that the person chooses.
+            source: The templates whose questions these are; those of new projects if None.
         """
         from copier._user_data import AnswersMap
 
@@ -166,7 +173,7 @@ class Interview:
         self._ask = ask
         self._folder_name = folder_name
         self._follow_language = follow_language
-        self._worker = worker({}, Path(folder_name or "project"))
+        self._worker = worker({}, Path(folder_name or "project"), source)
         self._worker.answers = self._map = AnswersMap()
         self._result = Answers()
 
@@ -208,6 +215,8 @@ class Interview:
         )
 
     def _reasons(self) -> dict[str, Reason]:
+        if self._report is None:
+            return {}
         framework = self._result.values.get("framework")
         return unavailable(self._report, self._catalog, None if framework is None else str(framework))
 
@@ -253,6 +262,8 @@ class Interview:
             suggested = self._result.package.name
         elif name == "target_column" and self._result.table is not None:
             suggested = self._result.table.suggested_target
+        elif self._report is None:
+            suggested = None
         else:
             suggested = suggestion(name, self._report, self._reasons(), self._result.values)
         if suggested is None:
@@ -282,6 +293,8 @@ class Interview:
 
     def _check_by_us(self, name: str, value: Answer) -> None:
         """What copier.yml cannot check: other files and the machine."""
+        if self._report is None:
+            return
         if name == "package":
             check_package(str(value), self._catalog)
         elif name == "data_file" and str(value).strip():
@@ -291,12 +304,16 @@ class Interview:
 
     def _note(self, name: str, answer: Answer) -> None:
         """Remember what later questions and the preview need."""
+        if self._report is None:
+            return
         if name == "data_file":
             self._result.table = own_data.look_at(str(answer), str(self._given.get("target_column", "")))
         elif name == "package" and name in self._given:
             self._result.package = PackageName(str(answer))
 
     def _not_asked(self, question: Question) -> None:
+        if self._report is None:
+            return
         if question.name in self._given and question.name in ("data", "data_file", "target_column"):
             raise NewmodelError(
                 _("{key} means nothing with the other answers: it needs task=tabular and data=own.").format(

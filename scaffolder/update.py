@@ -17,9 +17,13 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from scaffolder.answers import Answer
+from scaffolder.catalog import Catalog
 from scaffolder.errors import NewmodelError, os_error
+from scaffolder.generate import Source, render, write
 from scaffolder.messages import _
 from scaffolder.project import ANSWERS_FILE, Project
+from scaffolder.questions import Interview
 from scaffolder.template_source import TEMPLATE_URL, Release, Releases, is_development
 from scaffolder.three_way import Change, Merged, Outcome, merge_folders
 
@@ -114,15 +118,14 @@ def prepare(
     Raises:
         NewmodelError: If git is missing, the project is not under version control, or has uncommitted edits.
     """
-    from scaffolder.rendering import render
-
     _refuse_uncommitted_edits(project)
     old, new = versions
     with tempfile.TemporaryDirectory(prefix="newmodel-update-", ignore_cleanup_errors=True) as name:
         scratch = Path(name)
         base, ours, theirs = scratch / "base", scratch / "ours", scratch / "theirs"
-        render(releases.unpack(old), old.tag, base, answers=project.answers)
-        render(releases.unpack(new), new.tag, theirs, answers={**project.answers, **(settings or {})}, ask=ask)
+        _render(Source(releases.unpack(old), old.tag), project.answers, base)
+        source = Source(releases.unpack(new), new.tag)
+        _render(source, _answers(source, {**project.answers, **(settings or {})}, ask=ask), theirs)
         windows_lines = _copy_project(project, ours, base, theirs)
         # The answers are a record of what was rendered, not something to merge.
         shutil.copyfile(base / ANSWERS_FILE, ours / ANSWERS_FILE)
@@ -133,6 +136,21 @@ def prepare(
             merged=merge_folders(base, ours, theirs, scratch / "merge"),
             windows_lines=windows_lines,
         )
+
+
+def _answers(source: Source, known: dict[str, Any], *, ask: bool) -> dict[str, Answer]:
+    """The answers for the new version: those known, and those to the questions that are new."""
+    catalog = Catalog(source.folder)
+    questions = catalog.questions
+    known = {name: answer for name, answer in known.items() if name in questions}
+    # what is about a machine and a day has been settled when the project was made
+    known |= {name: False for name, question in questions.items() if question.secret}
+    return Interview(catalog, None, known, ask=ask, source=source).run().values
+
+
+def _render(source: Source, answers: Mapping[str, Answer], target: Path) -> None:
+    target.mkdir()
+    write(render(answers, target, source), target)
 
 
 def apply(update: Update) -> None:

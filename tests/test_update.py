@@ -11,8 +11,9 @@ import pytest
 
 from scaffolder import template_source, update
 from scaffolder.errors import NewmodelError
+from scaffolder.generate import Source, render
+from scaffolder.generate import write as write_project
 from scaffolder.project import Project, open_project
-from scaffolder.rendering import render
 from scaffolder.template_source import Release, Releases, release
 from scaffolder.three_way import Outcome
 
@@ -22,7 +23,7 @@ _answers_file: .copier-answers.yml
 project_name: {type: str, default: demo}
 package: {type: str, default: demo}
 """
-TRAIN = "".join(f"line {number}\n" for number in range(1, 21))
+TRAIN = "".join(f"# line {number}\n" for number in range(1, 21))
 RUN = """\
 <component name="ProjectRunConfigurationManager">
   <configuration default="false" name="Train" type="PythonConfigurationType" factoryName="Python">
@@ -68,7 +69,8 @@ def versions(
         releases = Releases(tmp_path / "releases")
         first = release("0.1.0", templates, releases)
         folder = tmp_path / "demo"
-        render(releases.unpack(first), first.tag, folder, answers={})
+        folder.mkdir()
+        write_project(render({}, folder, Source(releases.unpack(first), first.tag)), folder)
         git(folder, "init", "-q")
         commit(folder)
         write(templates, changed)
