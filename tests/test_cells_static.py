@@ -92,7 +92,7 @@ def sources(name: str) -> dict[str, list[PurePosixPath]]:
 
     @cache
     def name_of(part: str) -> str:
-        return environment.from_string(part).render(context)
+        return str(environment.from_string(part).render(context))
 
     found: dict[str, list[PurePosixPath]] = {}
     for path in sorted((TEMPLATES / "project").rglob("*")):
