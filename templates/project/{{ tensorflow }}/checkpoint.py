@@ -180,4 +180,6 @@ def save(model: keras.Model, file: Path) -> None:
 
 def uncompiled(model: keras.Model) -> keras.Model:
     """The same layers without optimizer and loss: a file of it can be loaded anywhere, without our code."""
+    if isinstance(model, keras.Sequential):  # has no `input` before it was called once
+        return keras.Sequential([keras.Input(batch_shape=model.input_shape), *model.layers], name=model.name)
     return keras.Model(model.input, model.output, name=model.name)
