@@ -6,7 +6,7 @@ write, because TensorFlow derives it from the forward pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import keras
@@ -18,9 +18,9 @@ from .config import ModelConfig
 from .errors import UserError
 from .numpy_network import Array, Indices, Network, as_column, sigmoid
 from .problems import Rows, Scaling
-from .training import Loss
 
 FRAMEWORK = "TensorFlow"
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def build_model(config: ModelConfig, scaling: Scaling) -> keras.Model:
