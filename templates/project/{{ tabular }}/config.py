@@ -162,10 +162,10 @@ class FinetuneConfig:
     validation_rows: int = 100
     """Further rows of the segment for early stopping. 10 or more. All the others are test rows."""
 
-    frozen_epochs: int = 10
+    frozen_epochs: int = 5
     """Epochs in which only the last layer learns, before all layers do; 0 skips this."""
 
-    frozen_learning_rate: float = 1e-2
+    frozen_learning_rate: float = 1e-3
     """Step size in these epochs, above 0. Afterwards training.learning_rate, a lower one."""
 
     seeds: int = 5
