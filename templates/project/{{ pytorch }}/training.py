@@ -8,8 +8,6 @@ one epoch:  every row once → validation → checkpoints (best, last) → a row
 from __future__ import annotations
 
 import math
-import shlex
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -348,7 +346,8 @@ class Loop:
 
     def interrupted(self) -> KeyboardInterrupt:
         """What to tell after Ctrl-C."""
-        command = resume_command(self.run, self.checkpoints, self.plan.processes)
+        several = ["torchrun", "--nproc_per_node", str(self.plan.processes)]
+        command = self.run.resume_command(["python"] if self.plan.processes == 1 else several)
         return KeyboardInterrupt(f"Training is saved. Go on with: {command}")
 
 
@@ -362,16 +361,3 @@ def some_rows(dataset: Dataset[Any], count: int, seed: int) -> Dataset[Any]:
 def first_process_path(accelerator: Accelerator, path: Path) -> Path:
     """The path that the first process has: its run folder holds the checkpoints of all."""
     return Path(broadcast_object_list([str(path)])[0]) if accelerator.num_processes > 1 else path
-
-
-def resume_command(run: Run, checkpoints: Path, processes: int) -> str:
-    """The command that goes on with the run that has these `checkpoints`: the present one, and its folder."""
-    script = Path(sys.argv[0]).name if sys.argv[0].endswith(".py") else f"{run.stage}.py"
-    words = [word for word in sys.argv[1:] if not word.startswith("--training.resume=")]
-    while "--training.resume" in words:
-        place = words.index("--training.resume")
-        del words[place : place + 2]
-    start = ["python"] if processes == 1 else ["torchrun", "--nproc_per_node", str(processes)]
-    # A run has config.yaml; a training with one of several seeds has its own folder within the run.
-    folder = next((place for place in checkpoints.parents if (place / "config.yaml").exists()), run.folder)
-    return shlex.join([*start, script, *words, "--training.resume", str(folder)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -88,8 +87,7 @@ def fit(
     except KeyboardInterrupt:
         if checkpoint.epochs_done:
             checkpoint.use_best(model)
-        again = shlex.join(["python", sys.argv[0], "--training.resume", str(run.folder)])
-        message = f"{checkpoint.epochs_done} finished epochs are saved. Go on with: {again}"
+        message = f"{checkpoint.epochs_done} finished epochs are saved. Go on with: {run.resume_command()}"
         raise KeyboardInterrupt(message) from None
     checkpoint.use_best(model)
     if config.profile:
