@@ -96,6 +96,7 @@ _TITLES = {
     "package_manager": N_("package manager"),
     "framework_index": N_("packages from"),
     "license": N_("licence"),
+    "copyright_holder": N_("copyright"),
     "use_git": N_("git"),
     "install_now": N_("install now"),
     "open_now": N_("open in PyCharm"),

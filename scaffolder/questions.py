@@ -134,6 +134,8 @@ def suggestion(name: str, report: Report, reasons: Mapping[str, Reason], answers
         return "uv" if report.tools.uv is not None else "pip"
     if name == "framework_index":
         return "default" if report.indexes.pytorch is False else "framework"
+    if name == "copyright_holder":
+        return report.tools.git_user
     if name == "use_git":
         return report.tools.git is not None
     return None
@@ -432,8 +434,9 @@ def check_complete(catalog: Catalog, given: Mapping[str, Answer]) -> None:
         NewmodelError: If a question that a terminal would ask has no answer.
     """
     names = [question.name for question in missing(catalog, given)]
-    # these have no meaning with the sample, and with one's own table its own checks ask for them
-    names = [name for name in names if name not in ("data_file", "target_column")]
+    # the first two have no meaning with the sample, and with one's own table its own checks ask for them; a copyright
+    # needs a licence, and has a default that is right for anyone
+    names = [name for name in names if name not in ("data_file", "target_column", "copyright_holder")]
     if names:
         raise NewmodelError(
             _(

@@ -256,13 +256,14 @@ def test_tools(record: Record) -> None:
             "which": {"git": "/usr/bin/git", "uv": "/usr/bin/uv"},
             "commands": [
                 {"arguments": ["/usr/bin/git", "--version"], "stdout": "git.txt"},
+                {"arguments": ["/usr/bin/git", "config", "user.name"], "stdout": "name.txt"},
                 {"arguments": ["/usr/bin/uv", "--version"], "returncode": 1},
             ],
         },
-        {"git.txt": b"git version 2.39.5 (Apple Git-154)\n"},
+        {"git.txt": b"git version 2.39.5 (Apple Git-154)\n", "name.txt": "李雷\n".encode()},
     )
     found = tools.probe(system)[0]["tools"]
-    assert (found.git, found.uv) == ("2.39.5", None)
+    assert (found.git, found.git_user, found.uv) == ("2.39.5", "李雷", None)
     assert codes(tools.probe(record({}))[1]) == ["NM601"]
 
 

@@ -187,8 +187,8 @@ def test_the_readme_is_in_the_language_of_the_terminal(newmodel: Newmodel, tmp_p
 
 def test_the_table_readers_sentences_are_translated() -> None:
     set_language("zh_CN")
-    assert table_errors.translated("/x/a.csv has 2 rows of data: 20 or more are needed.") == (
-        "/x/a.csv 有 2 行数据：至少需要 20 行。"
+    assert table_errors.translated("/x/a.csv has too few rows of data: 2, and 20 or more are needed.") == (
+        "/x/a.csv 的数据行太少：只有 2 行，至少需要 20 行。"
     )
     assert table_errors.translated("a.csv is an Excel workbook or another zip archive: save the table as CSV.") == (
         "a.csv 是Excel 工作簿或其他 zip 压缩包：请把表格另存为 CSV。"

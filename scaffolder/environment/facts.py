@@ -132,9 +132,14 @@ class PyCharm:
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """Versions of programs that newmodel uses, None where they are missing."""
+    """Versions of programs that newmodel uses, None where they are missing.
+
+    Attributes:
+        git_user: The name that git signs with, if it has been told one.
+    """
 
     git: str | None = None
+    git_user: str | None = None
     uv: str | None = None
     uv_path: str | None = None
 

@@ -12,7 +12,7 @@ from scaffolder.messages import _
 
 def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
     """Their versions; a missing git is a finding, a missing uv is not: pip does."""
-    git, _git_path = _version(system, "git")
+    git, git_path = _version(system, "git")
     uv, uv_path = _version(system, "uv")
     findings = []
     if git is None:
@@ -28,7 +28,14 @@ def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
                 }.get(system.platform, "sudo apt install git"),
             )
         )
-    return {"tools": Tools(git=git, uv=uv, uv_path=uv_path)}, findings
+    return {"tools": Tools(git=git, git_user=_user(system, git_path), uv=uv, uv_path=uv_path)}, findings
+
+
+def _user(system: System, git: str | None) -> str | None:
+    if git is None:
+        return None
+    lines = system.run([git, "config", "user.name"]).stdout.strip().splitlines()
+    return lines[0] if lines else None
 
 
 def _version(system: System, name: str) -> tuple[str | None, str | None]:
