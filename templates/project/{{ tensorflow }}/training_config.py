@@ -72,6 +72,8 @@ class TrainingConfig:
         self._check("learning_rate", self.learning_rate > 0, "above 0")
         self._check("warmup_fraction", 0 <= self.warmup_fraction <= 1, "from 0 to 1")
         self._check("seed", 0 <= self.seed < 2**31, "from 0 to 2147483647")
+        together = self.accumulation_steps == 1 or not self.mirrored  # Keras cannot do both
+        self._check("accumulation_steps", together, "1 where mirrored is true")
 
     def _check(self, name: str, fine: bool, allowed: str) -> None:
         if not fine:
