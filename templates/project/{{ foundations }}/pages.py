@@ -17,7 +17,7 @@ from .figures import plane_panel, plot_boundaries, plot_choices, plot_transfer, 
 from .metrics import Metrics
 from .model import FRAMEWORK
 from .numpy_network import Array, Network
-from .plots import plot_bars, plot_curves
+from .plots import plot_curves, plot_points
 from .problems import Rows, Scaling
 from .report import Section, write_report
 from .runs import Run
@@ -179,7 +179,7 @@ def finetuning_page(
             "afterwards: nothing was chosen by them.",
             figures={
                 "Mean, and range from worst to best": plot_transfer(learned, run.path("plots/transfer.png")),
-                "Test rows, a dot per seed": plot_bars(accuracies, "accuracy", run.path("plots/seeds.png")),
+                "Test rows, a dot per seed": plot_points(accuracies, "accuracy", run.path("plots/seeds.png")),
             },
         ),
         Section(

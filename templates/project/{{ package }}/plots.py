@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,32 +85,31 @@ def plot_histories(histories: Mapping[str, Sequence[Mapping[str, float]]], name:
     return save(figure, path)
 
 
-def plot_bars(values: Mapping[str, float | Sequence[float]], label: str, path: Path) -> Path:
-    """Draw one bar per name; several values (one per seed) are a bar at their mean and a dot each."""
+def plot_bars(values: Mapping[str, float], label: str, path: Path) -> Path:
+    """Draw one bar per name, from 0; return `path`."""
     figure, ax = new_figure(height=1.2 + 0.42 * len(values))
-    means = [float(np.mean(value)) for value in values.values()]
-    positions = np.arange(len(values))
-    ax.barh(positions, means, color=COLOURS[0], height=0.62)
-    for position, value in zip(positions, values.values(), strict=True):
-        if np.size(value) > 1:
-            ax.plot(
-                np.ravel(value),
-                np.full(np.size(value), position),
-                "o",
-                color="black",
-                alpha=0.55,
-                markersize=4,
-            )
-    ax.set_yticks(positions, list(values))
-    ax.invert_yaxis()
+    ax.barh(range(len(values)), list(values.values()), color=COLOURS[0], height=0.62)
     ax.margins(x=0.12)
-    for position, mean, value in zip(positions, means, values.values(), strict=True):
-        end = float(np.max(value)) if mean >= 0 else float(np.min(value))
-        side, offset = ("left", 6) if mean >= 0 else ("right", -6)
-        ax.annotate(
-            f"{mean:.4g}", (end, position), (offset, 0), textcoords="offset points", va="center", ha=side
-        )
-    finish(ax, "", label, legend=False)
+    for position, value in enumerate(values.values()):
+        write_beside(ax, value, position, f"{value:.4g}", right=value >= 0)
+    name_rows(ax, values, label)
+    return save(figure, path)
+
+
+def plot_points(values: Mapping[str, Sequence[float]], label: str, path: Path) -> Path:
+    """Draw a dot per value (one per seed, say) and a line at their mean; return `path`.
+
+    Unlike bars, which must begin at 0, points may show a small range: differences that count are seen.
+    """
+    figure, ax = new_figure(height=1.2 + 0.46 * len(values))
+    for position, numbers in enumerate(values.values()):
+        mean = float(np.mean(numbers))
+        ax.plot([mean, mean], [position - 0.3, position + 0.3], color=COLOURS[0], linewidth=3)
+        if len(numbers) > 1:
+            ax.plot(numbers, np.full(len(numbers), position), "o", color=COLOURS[1], alpha=0.7, markersize=5)
+        write_beside(ax, max(numbers), position, f"{mean:.4g}", right=True)
+    ax.margins(x=0.16, y=0.12)
+    name_rows(ax, values, label)
     return save(figure, path)
 
 
@@ -148,6 +147,20 @@ def draw_curve(ax: Axes, history: Sequence[Mapping[str, float]], name: str, labe
     colour = COLOURS[len(ax.lines) % len(COLOURS)]
     style = "o-" if len(points) < 2 else "-"
     ax.plot([x for x, _ in points], [y for _, y in points], style, label=label, color=colour, linewidth=1.8)
+
+
+def write_beside(ax: Axes, x: float, y: float, text: str, right: bool) -> None:
+    """Write a number to the right or left of the place (x, y)."""
+    side, offset = ("left", 7) if right else ("right", -7)
+    ax.annotate(text, (x, y), (offset, 0), textcoords="offset points", va="center", ha=side)
+
+
+def name_rows(ax: Axes, names: Iterable[str], label: str) -> None:
+    """Name the rows of a panel, the first one at the top, and what is drawn along them."""
+    words = list(names)
+    ax.set_yticks(range(len(words)), words)
+    ax.invert_yaxis()
+    finish(ax, "", label, legend=False)
 
 
 def finish(ax: Axes, title: str, label: str, legend: bool = True) -> None:

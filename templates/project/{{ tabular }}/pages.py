@@ -8,7 +8,7 @@ from sklearn.metrics import confusion_matrix
 
 from .columns import Columns
 from .metrics import HIGHER_IS_BETTER, Metrics
-from .plots import plot_bars, plot_confusion, plot_curves, plot_true_predicted
+from .plots import plot_bars, plot_confusion, plot_curves, plot_points, plot_true_predicted
 from .report import Section, write_report
 from .runs import Run
 
@@ -80,12 +80,25 @@ def evaluation_page(
     )
 
 
-def finetuning_page(
-    run: Run, figures: Mapping[str, Metrics], values: Mapping[str, Sequence[float]], main: str
-) -> Path:
-    """Before, after, from scratch; each seed as a dot; curves."""
-    bars = {name: values.get(name, [one[main]]) for name, one in figures.items()}
-    direction = "higher" if HIGHER_IS_BETTER[main] else "lower"
+def finetuning_page(run: Run, figures: Mapping[str, Metrics], seeds: Mapping[str, Sequence[Metrics]]) -> Path:
+    """Before, after, from scratch; each seed as a dot; curves.
+
+    Args:
+        run: The run of fine-tuning.
+        figures: For each model, the means over the seeds where it has several.
+        seeds: For each model that has several seeds, the figures of each.
+    """
+    bars = {}
+    for name in ("roc_auc", "accuracy", "mean_absolute_error", "r2"):
+        if all(name in one for one in figures.values()):
+            values = {
+                model: [one[name] for one in seeds.get(model, [mean])] for model, mean in figures.items()
+            }
+            label = name.replace("_", " ")
+            direction = "higher" if HIGHER_IS_BETTER[name] else "lower"
+            bars[f"{label}: {direction} is better"] = plot_points(
+                values, label, run.path(f"plots/{name}.png")
+            )
     return write_report(
         run,
         "Fine-tuning",
@@ -93,20 +106,11 @@ def finetuning_page(
             comparison(
                 "Before and after",
                 "Test rows of the segment. From scratch: a new model that sees only the few rows of the "
-                "segment, for as many "
-                "epochs. Means over the seeds. Gradient boosting with all rows has seen those of training "
-                "as well.",
+                "segment, for as many epochs. Means over the seeds. Gradient boosting with all rows has seen "
+                "the training rows of the other segments as well.",
                 figures,
             ),
-            Section(
-                title="Every seed",
-                text=f"{main.replace('_', ' ')}: {direction} is better; one dot per seed.",
-                figures={
-                    "Means and seeds": plot_bars(
-                        bars, main.replace("_", " "), run.path("plots/comparison.png")
-                    )
-                },
-            ),
+            Section(title="Every seed", text="A dot is one seed, a line their mean.", figures=bars),
             Section(
                 title="Curves",
                 text="First the last layer alone, then all layers.",
