@@ -53,6 +53,9 @@ def make_trees(train: pd.DataFrame, columns: Columns) -> Pipeline:
     settings = {
         "max_iter": MOST_TREES,
         "learning_rate": 0.05,
+        "min_samples_leaf": max(
+            1, min(20, len(train) // 10)
+        ),  # 20 is the default: too many for a small table
         "early_stopping": False,
         "categorical_features": categorical,
         "random_state": 0,

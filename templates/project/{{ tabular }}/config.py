@@ -102,11 +102,15 @@ class SegmentConfig:
     """Which rows are kept out of training, so that the trained model can later be fine-tuned to them."""
 
     column: str = "auto"
-    """Column whose values name segments (a site, a country, a product). The model never sees it. `auto`
-    looks for a suitable one and otherwise takes a random part of the rows; `none` takes a random part."""
+    """Column whose values name segments (a site, a country, a product). `auto` looks for one with such a
+    name and otherwise takes a random part of the rows; `none` takes a random part."""
 
     values: list[str] = field(default_factory=list)
     """Values of that column that make up the segment; empty: the smallest value that has enough rows."""
+
+    hidden: bool = False
+    """Whether the model must not see the column. If it sees it, it learns how the other segments differ, and
+    meets an unknown value in this one; if not, it starts there from what all of them have in common."""
 
     share: float = 0.15
     """Share of the rows in a random part, above 0 and below 1; not used where a column gives the segment."""

@@ -1,7 +1,7 @@
 """From the table file to rows that can be learned from: read → target → segment → split."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -35,7 +35,9 @@ def prepare(config: TrainConfig) -> Prepared:
     """Read the table and divide it. The same configuration and file give the same rows every time."""
     table, target = decide_target(read_training_table(config.data), config.data)
     segment = find_segment(table, config.segment, config.split, classes_of(table, target))
-    set_aside = {segment.column: f"names the segment ({segment.name})"} if segment.column else {}
+    set_aside = {}
+    if segment.column and config.segment.hidden:
+        set_aside[segment.column] = f"names the segment ({segment.name})"
     if config.split.group_column:
         set_aside[config.split.group_column] = "keeps rows together in the split"
     splits = split_table(segment.others, config.split, classes_of(segment.others, target))
@@ -43,8 +45,11 @@ def prepare(config: TrainConfig) -> Prepared:
 
 
 def choose_columns(prepared: Prepared, config: TrainConfig) -> Columns:
-    """Decide what the columns are, from the training rows alone."""
-    return decide_columns(prepared.splits.train, prepared.target, config.data, prepared.set_aside)
+    """Decide what the columns are, from the training rows alone. A column that names segments is a category."""
+    data = config.data
+    if prepared.segment.column:
+        data = replace(data, categorical=[*data.categorical, prepared.segment.column])
+    return decide_columns(prepared.splits.train, prepared.target, data, prepared.set_aside)
 
 
 def convert_all(splits: Splits, columns: Columns) -> Splits:

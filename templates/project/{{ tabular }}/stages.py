@@ -145,7 +145,6 @@ def finetune(config: FinetuneConfig) -> Run:
         TREES_ALL: baseline_metrics(replace(splits, train=pd.concat([others, splits.train])), columns),
     }
     main = main_metric(before)
-    values = {AFTER: [one[main] for one in tuned], SCRATCH: [one[main] for one in scratch]}
     this_run.save_metrics(
         {
             "stage": "finetune",
@@ -154,15 +153,16 @@ def finetune(config: FinetuneConfig) -> Run:
             "rows": count(splits),
             "before": before,
             "after": figures[AFTER],
-            "after_values": {main: values[AFTER]},
-            "from_scratch": {"mean": figures[SCRATCH], "values": {main: values[SCRATCH]}},
+            "after_values": {main: [one[main] for one in tuned]},
+            "from_scratch": {"mean": figures[SCRATCH], "values": {main: [one[main] for one in scratch]}},
             "baseline": figures[TREES_SAME],
             "baseline_all_rows": figures[TREES_ALL],
             "better": {"metric": main, "higher_is_better": HIGHER_IS_BETTER[main]},
         }
     )
     print_figures(f"{len(splits.test):,} test rows of {prepared.segment.name}", figures)
-    say(f"Report: {finetuning_page(this_run, figures, values, main)}")
+    say(verdict(figures, main))
+    say(f"Report: {finetuning_page(this_run, figures, {AFTER: tuned, SCRATCH: scratch})}")
     return this_run
 
 
@@ -242,6 +242,16 @@ def show(prepared: Prepared, columns: Columns) -> None:
         say(f"… and {len(decisions) - 60:,} more.")
     if columns.class_weights:
         say("A class is rare, so the loss weighs the classes (data.class_weights in configs/train.yaml).")
+
+
+def verdict(figures: Mapping[str, Metrics], main: str) -> str:
+    """Say whether fine-tuning was worth it."""
+    after, scratch = figures[AFTER][main], figures[SCRATCH][main]
+    better = after > scratch if HIGHER_IS_BETTER[main] else after < scratch
+    return (
+        f"Fine-tuning is {'better' if better else 'not better'} than training from scratch on the same rows: "
+        f"{main.replace('_', ' ')} {after:,.4g} against {scratch:,.4g}."
+    )
 
 
 def print_figures(title: str, figures: Mapping[str, Metrics]) -> None:

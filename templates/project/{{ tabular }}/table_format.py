@@ -143,7 +143,9 @@ def describe(path: str | Path, target: str = "") -> TableDescription:
                 complete = False
                 break
     if len(rows) < FEWEST_ROWS:
-        raise TableError(f"{path} has too few rows of data: {len(rows)}, and {FEWEST_ROWS} or more are needed.")
+        raise TableError(
+            f"{path} has too few rows of data: {len(rows)}, and {FEWEST_ROWS} or more are needed."
+        )
     decimal = find_decimal(rows)
     columns = [describe_column(name, [row[i] for row in rows], decimal) for i, name in enumerate(names)]
     suggested = suggest_target(columns, len(rows))

@@ -58,7 +58,9 @@ def decide_target(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, 
     if len(rows) < len(table):
         say(f"{len(table) - len(rows):,} of {len(table):,} rows have no {data.target!r} and are left out.")
     if 0 < len(rows) < FEWEST_ROWS:
-        raise UserError(f"{data.file} has too few rows to learn from: {len(rows)}, and {FEWEST_ROWS} are needed.")
+        raise UserError(
+            f"{data.file} has too few rows to learn from: {len(rows)}, and {FEWEST_ROWS} are needed."
+        )
     described = describe_column(data.target, rows[data.target].astype("string").tolist(), decimal)
     problem = problem_of(described) if data.problem == "auto" else data.problem
     check(described, rows, problem, data)
