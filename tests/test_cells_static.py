@@ -22,8 +22,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from scaffolder.catalog import catalog
+from scaffolder.generate import worker
 from scaffolder.install.toml import read_toml
-from scaffolder.rendering import worker
 
 
 def catalog_values(question: str) -> list[str]:
@@ -85,7 +85,7 @@ def texts(project: Path) -> dict[str, str]:
 def sources(name: str) -> dict[str, list[PurePosixPath]]:
     """For each file of the project the template files that it is rendered from; there must be one."""
     answers = {**TEXTS, **MATRIX[name], "project_name": "demo"}
-    with worker(TEMPLATES, VERSION, Path("never-written"), answers, {}, ask=False) as copier:
+    with worker(answers, Path("never-written"), SOURCE) as copier:
         copier._ask()
         context = {**copier.answers.combined, "_copier_conf": {"answers_file": ".copier-answers.yml"}}
         environment = copier.jinja_env
