@@ -16,11 +16,12 @@ from typing import Any
 import jinja2
 import yaml
 
-from scaffolder.rendering import render
+from scaffolder.generate import Source, render, write
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TEMPLATES = REPOSITORY / "templates"
 VERSION = "v9999.0.0"
+SOURCE = Source(TEMPLATES, VERSION)
 
 #: The two questions whose product is a cell.
 CELL = ("framework", "task")
@@ -87,7 +88,9 @@ def matrix() -> list[Answers]:
 
 def render_project(target: Path, **answers: Any) -> Path:
     """Render the working tree's templates with these answers; returns `target`."""
-    render(TEMPLATES, VERSION, target, answers={**TEXTS, **answers})
+    rendering = render({**TEXTS, **answers}, target, SOURCE)
+    target.mkdir(parents=True, exist_ok=True)
+    write(rendering, target)
     return target
 
 

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from answer_matrix import REPOSITORY, TEMPLATES, TEXTS, VERSION, cells, complete, label, matrix, rendered
+from answer_matrix import REPOSITORY, SOURCE, TEMPLATES, TEXTS, VERSION, cells, complete, label, matrix, rendered
 from environments import framework_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
