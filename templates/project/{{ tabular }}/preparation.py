@@ -45,7 +45,7 @@ def prepare(config: TrainConfig) -> Prepared:
 
 
 def choose_columns(prepared: Prepared, config: TrainConfig) -> Columns:
-    """Decide what the columns are, from the training rows alone. A column that names segments is a category."""
+    """Decide what the columns are, from training rows alone. A column that names segments is a category."""
     data = config.data
     if prepared.segment.column:
         data = replace(data, categorical=[*data.categorical, prepared.segment.column])
