@@ -17,6 +17,7 @@ from .errors import UserError
 from .table_format import find_date_format, find_kind, parse_date, parse_number
 from .target import Target, class_name, class_names, is_number_column
 
+MOST_ROWS = 100_000  # enough to tell what a column is; the conversion complains about a cell that differs
 MISSING = ""  # a missing category is a category of its own
 
 
@@ -108,10 +109,11 @@ def decide_columns(
     numeric: list[str] = []
     categorical: list[str] = []
     dates: dict[str, str] = {}
-    for name in train.columns.drop(target.column):
+    rows = train if len(train) <= MOST_ROWS else train.sample(MOST_ROWS, random_state=0)
+    for name in rows.columns.drop(target.column):
         if name in dropped:
             continue
-        kind, detail = decide_kind(train[name], target.decimal, data)
+        kind, detail = decide_kind(rows[name], target.decimal, data)
         if kind == "number":
             numeric.append(name)
         elif kind == "category":
@@ -271,7 +273,8 @@ def to_numbers(values: pd.Series, decimal: str) -> np.ndarray:
     """float64 with NaN for missing."""
     if is_number_column(values) or is_bool_dtype(values.dtype):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return parse_each(values, lambda text: parse_number(text, decimal), "a number", np.nan).astype(np.float64)
+    codes, numbers = parse_each(values, lambda text: parse_number(text, decimal), "a number")
+    return np.array([*numbers, np.nan], dtype=np.float64)[codes]
 
 
 def to_categories(values: pd.Series) -> np.ndarray:
@@ -292,24 +295,27 @@ def to_times(values: pd.Series, form: str) -> pd.Series:
         time = parse_date(text, form)
         return time.astimezone(timezone.utc).replace(tzinfo=None) if time and time.tzinfo else time
 
-    parsed = parse_each(values, parse, f"a date of the form {form}", None)
-    return pd.Series(pd.to_datetime(parsed), index=values.index)
+    codes, times = parse_each(values, parse, f"a date of the form {form}")
+    return pd.Series(pd.to_datetime([*times, None]).take(codes), index=values.index)
 
 
-def parse_each(values: pd.Series, parse: Callable[[str], Any], what: str, missing: Any) -> np.ndarray:
-    """Parse every text, each different one once. The first that cannot be parsed becomes the error."""
-    texts = values.astype("string")
-    parsed = {text: parse(text) for text in texts.dropna().unique()}
-    for text, value in parsed.items():
+def parse_each(values: pd.Series, parse: Callable[[str], Any], what: str) -> tuple[np.ndarray, list[Any]]:
+    """Parse every different text once. The first that cannot be parsed becomes the error.
+
+    Returns:
+        For each row the place of its value in the list (N,), -1 where it is missing; and the parsed values.
+    """
+    codes, texts = pd.factorize(values.astype("string"))
+    parsed = [parse(text) for text in texts]
+    for code, value in enumerate(parsed):
         if value is None or value in (np.inf, -np.inf):
-            line = values.index[(texts == text).fillna(False)][0]
+            line = values.index[codes == code][0]
             raise UserError(
-                f"{values.index.name} {line}: {text!r} in column {values.name!r} is not {what} as the "
-                "others are: "
-                "correct it or leave it empty, or say under data: how to read it (missing_values, "
-                "categorical)."
+                f"{values.index.name} {line}: {texts[code]!r} in column {values.name!r} is not {what} as the "
+                "others are: correct it or leave it empty, or say under data: how to read it "
+                "(missing_values, categorical)."
             )
-    return np.array([missing if pd.isna(text) else parsed[text] for text in texts], dtype=object)
+    return codes, parsed
 
 
 def date_parts(name: str, form: str, times: pd.Series | None = None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ MISSING_TEXTS = frozenset(
 )  # compared in lower case
 MOST_COLUMNS = 2000
 FEWEST_ROWS = 20  # fewer cannot be divided into training, validation and test rows
-SAMPLED_CHARACTERS = 4_000_000  # `describe` looks at the beginning of larger files
+SAMPLED_CHARACTERS = 2_000_000  # `describe` looks at the beginning of larger files
 DAYS = (
     "%Y-%m-%d",
     "%Y/%m/%d",
