@@ -187,7 +187,8 @@ def test_python_compiles(name: str) -> None:
 @every_project
 def test_ruff_with_the_projects_own_settings(name: str) -> None:
     """Lint at both ends of what the frameworks allow: syntax that the older Python lacks is an error there."""
-    for command in (["check", "--target-version=py310"], ["check", "--target-version=py314"], ["format", "--check"]):
+    newest = ["--target-version=py314", "--extend-ignore=UP"]  # what would modernise the code for 3.14 alone
+    for command in (["check", "--target-version=py310"], ["check", *newest], ["format", "--check"]):
         done = run_module("ruff", *command, "--no-cache", ".", folder=rendered(name))
         assert done.returncode == 0, done.stdout + done.stderr
 
