@@ -313,8 +313,8 @@ ROWS = "".join(f"{n},{n % 7},{'ab'[n % 2]}\n" for n in range(60))
     ("name", "content", "words"),
     [
         ("empty.csv", b"", "empty"),
-        ("header.csv", b"a,b,c\n", "0 rows"),
-        ("two_rows.csv", b"a,b,c\n1,2,x\n2,3,y\n", "2 rows"),
+        ("header.csv", b"a,b,c\n", "too few rows of data: 0"),
+        ("two_rows.csv", b"a,b,c\n1,2,x\n2,3,y\n", "too few rows of data: 2"),
         ("one_column.csv", b"a\n" + b"1\n2\n" * 40, "column"),
         ("binary.csv", bytes(range(256)) * 40, ""),
         ("book.csv", b"PK\x03\x04" + b"x" * 500, "Excel"),

@@ -223,7 +223,7 @@ def test_pip_that_fails_half_way_names_the_package(tmp_path: Path, monkeypatch: 
     project = project_with_index(tmp_path / "demo", index)
     file = project / "pyproject.toml"
     file.write_text(file.read_text(encoding="utf-8").replace('"rich>=', '"richer>='), encoding="utf-8")
-    with pytest.raises(InstallError, match=r"the package index has no richer>=.* for this Python and platform"):
+    with pytest.raises(InstallError, match=r"the package index offers no richer>=\S+ at all"):
         create_environment(project, package_manager="pip")
     assert is_unfinished(project)
 
