@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from scaffolder import messages
 from scaffolder.environment.facts import Indexes, Interpreter, Machine, Report, Tools
 
 GIB = 1024**3
+
+# Tests run side by side: with as many threads as cores in each, PyTorch's threads wait for one another most of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @dataclass(frozen=True)
