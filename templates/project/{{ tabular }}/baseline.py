@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from .columns import Columns
@@ -22,7 +22,9 @@ def baseline_metrics(splits: Splits, columns: Columns) -> Metrics:
     """
     if splits.train[columns.target].nunique() < 2:
         return guess_metrics(splits, columns)
-    model = make_trees(splits.train, columns).fit(splits.train, splits.train[columns.target])
+    answers = splits.train[columns.target]
+    weights = row_weights(answers, columns)
+    model = make_trees(splits.train, columns).fit(splits.train, answers, trees__sample_weight=weights)
     target = splits.validation[columns.target].to_numpy()
     losses = [mean_loss(target, guesses, columns) for guesses in staged(model, splits.validation, columns)]
     best = staged(model, splits.test, columns)[int(np.argmin(losses))]
@@ -60,13 +62,15 @@ def make_trees(train: pd.DataFrame, columns: Columns) -> Pipeline:
         "categorical_features": categorical,
         "random_state": 0,
     }
-    if columns.problem == "regression":
-        return make_pipeline(inputs, HistGradientBoostingRegressor(**settings))
-    weights = dict(enumerate(columns.class_weights)) or None
-    present = set(train[columns.target])
-    if weights:
-        weights = {code: weight for code, weight in weights.items() if code in present}
-    return make_pipeline(inputs, HistGradientBoostingClassifier(class_weight=weights, **settings))
+    kind = (
+        HistGradientBoostingRegressor if columns.problem == "regression" else HistGradientBoostingClassifier
+    )
+    return Pipeline([("inputs", inputs), ("trees", kind(**settings))])
+
+
+def row_weights(target: pd.Series, columns: Columns) -> np.ndarray | None:
+    """The weight of each row: that of its class, as in the network's loss."""
+    return np.array(columns.class_weights)[target] if columns.class_weights else None
 
 
 def staged(model: Pipeline, rows: pd.DataFrame, columns: Columns) -> list[np.ndarray]:

@@ -199,7 +199,7 @@ def fit_target(columns: Columns, values: np.ndarray, class_weights: str) -> Colu
     if class_weights == "none" or (class_weights == "auto" and not rare):
         return replace(columns, class_weights=[])
     present = counts > 0
-    weights = np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 0.0)
+    weights = np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 1.0)
     return replace(columns, class_weights=[round(float(weight), 6) for weight in weights])
 
 
@@ -208,7 +208,8 @@ def show_decisions(columns: Columns, train: pd.DataFrame) -> list[dict[str, obje
     rows: list[dict[str, object]] = []
     for name in train.columns:
         values = train[name]
-        missing = f"{values.isna().mean():.0%} missing" if values.isna().any() else ""
+        share = values.isna().mean()
+        missing = f"{share:.0%} missing" if share >= 0.005 else "under 1% missing" if share else ""
         if name == columns.target:
             used, note = (
                 "target",

@@ -25,7 +25,7 @@ def fine_tune(pretrained: Run, splits: Splits, config: FinetuneConfig, seed: int
     training = replace(config.training, seed=config.training.seed + seed)
     where = part_of(run, f"other_seeds/{seed}") if seed else run
     seed_everything(training.seed)
-    with silence() if seed else contextlib.nullcontext():
+    with silence(run) if seed else contextlib.nullcontext():
         if config.frozen_epochs:
             say("Training the last layer, all others frozen:")
             freeze_backbone(trained.model)
@@ -72,7 +72,7 @@ def train_from_scratch(
     seed_everything(training.seed)
     data = load_data(splits, columns)
     model = build_model(base.model, columns, data)
-    with silence():
+    with silence(run):
         where = part_of(run, f"from_scratch/{seed}")
         fit(model, data.train, data.validation, training, where, loss=loss(columns))
     trained = Trained(model=model, columns=columns, preprocessing=data.preprocessing)
@@ -94,7 +94,11 @@ def say_result(what: str, seed: int, figures: Metrics) -> Metrics:
 
 
 @contextlib.contextmanager
-def silence() -> Iterator[None]:
-    """Print nothing of a training that is one of several."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        yield
+def silence(run: Run) -> Iterator[None]:
+    """Print nothing of a training that is one of several in a run; what is gone on with is the whole run."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except KeyboardInterrupt:
+        command = f"python finetune.py --training.resume {run.folder}"
+        raise KeyboardInterrupt(f"Training is saved. Go on with: {command}") from None

@@ -17,6 +17,7 @@ from .config import EvalConfig, FinetuneConfig, PredictConfig, TrainConfig
 from .console import print_table, say
 from .data import load_data
 from .device import prepare as prepare_device
+from .errors import UserError
 from .finetuning import fine_tune, train_from_scratch
 from .importance import permutation_importance
 from .metrics import HIGHER_IS_BETTER, Metrics, main_metric, mean_of, measure
@@ -26,7 +27,17 @@ from .preparation import Prepared, choose_columns, convert_all, fingerprint, pre
 from .runs import Run, latest_run, new_run, open_run, write_atomically
 from .split import Splits
 from .table import read_table
-from .trained import MODEL, Trained, check_table, few_rows, find_run, open_model, rows_of, training_config
+from .trained import (
+    MODEL,
+    Trained,
+    check_table,
+    few_rows,
+    find_run,
+    first_run,
+    open_model,
+    rows_of,
+    training_config,
+)
 from .training import fit
 
 Arguments = Sequence[str] | None
@@ -83,6 +94,8 @@ def train(config: TrainConfig) -> Run:
     columns = choose_columns(prepared, config)
     show(prepared, columns)
     this_run = start("train", config, config.training.resume)
+    if config.training.resume:
+        check_table(this_run, config)
     this_run.record_data(fingerprint(config.data.file))
 
     splits = convert_all(prepared.splits, columns)
@@ -116,7 +129,7 @@ def train(config: TrainConfig) -> Run:
 def finetune(config: FinetuneConfig) -> Run:
     """Adapt a trained model to the segment with few of its rows; compare with training on these alone."""
     prepare_device(config.training)  # before a model is loaded: it lies on the device from then on
-    pretrained = find_run(config.pretrained, "train")
+    pretrained = find_pretrained(config)
     base = training_config(pretrained)
     check_table(pretrained, base)
     trained = open_model(pretrained)
@@ -207,8 +220,13 @@ def predict(config: PredictConfig) -> Path:
         for code, name in enumerate(columns.classes):
             table[f"probability {name}"] = predictions[:, code].round(6)
     output = Path(config.output) if config.output else new_run("predict", config).path("predictions.csv")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(output, table.to_csv(index=False, lineterminator="\n"))
+    if output.is_dir():
+        output /= "predictions.csv"
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(output, table.to_csv(index=False, lineterminator="\n"))
+    except OSError as error:
+        raise UserError(f"{output} cannot be written: {error.strerror}.") from error
     say(f"{len(table):,} predictions of {columns.target!r} by {used.folder}: {output}")
     return output
 
@@ -217,6 +235,13 @@ def settings(config_class: type[Config], name: str, argv: Arguments) -> Config:
     """The settings of a stage, from configs/NAME.yaml and the command line."""
     description = (config_class.__doc__ or "").strip()
     return parse(config_class, description=description, config_files=[f"configs/{name}.yaml"], argv=argv)
+
+
+def find_pretrained(config: FinetuneConfig) -> Run:
+    """The run to start from; going on, the one that was started from."""
+    if config.training.resume:
+        return first_run(start("finetune", config, config.training.resume))
+    return find_run(config.pretrained, "train")
 
 
 def start(stage: str, config: object, resume: str) -> Run:
