@@ -230,7 +230,9 @@ class Interview:
         if name in self._given:
             return self._take(question, copier_question)
         default = self._default(question, copier_question)
-        if not (self._ask and question.asked):
+        # what is about a machine and a day was settled when the project was made
+        settled = self._report is None and question.secret
+        if not (self._ask and question.asked) or settled:
             return self._validated(question, copier_question, default)
         if name == "target_column" and self._result.table is not None and self._result.table.columns:
             return self._target(self._result.table)

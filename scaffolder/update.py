@@ -141,10 +141,7 @@ def prepare(
 def _answers(source: Source, known: dict[str, Any], *, ask: bool) -> dict[str, Answer]:
     """The answers for the new version: those known, and those to the questions that are new."""
     catalog = Catalog(source.folder)
-    questions = catalog.questions
-    known = {name: answer for name, answer in known.items() if name in questions}
-    # what is about a machine and a day has been settled when the project was made
-    known |= {name: False for name, question in questions.items() if question.secret}
+    known = {name: answer for name, answer in known.items() if name in catalog.questions}
     return Interview(catalog, None, known, ask=ask, source=source).run().values
 
 

@@ -158,7 +158,7 @@ def test_json_is_one_object_and_nothing_else(newmodel: Callable[..., Any], tmp_p
     ("arguments", "message"),
     [
         (("--to", "v9.9.9"), "There is no released template version v9.9.9"),
-        (("--set", "framwork=pytorch"), "did you mean “framework”?"),
+        (("--set", "framwork=pytorch"), "did you mean “framework”"),
         (("--set", "framework"), "has no “=”"),
     ],
 )
