@@ -262,7 +262,9 @@ def test(arguments: list[str]) -> None:
     # brings JetBrains' own project loader, where it can; its tests say what is missing
     if sys.platform == "linux" and "not full" not in arguments and shutil.which("apt-get"):
         run(["sh", "tests/jetbrains/install.sh"], check=False)
-    processes = [] if any(word.startswith(("-n", "--pdb")) for word in arguments) else ["-n", "2"]
+    # worksteal: the long tests of the cells lie together, and one process must not be left with all of them
+    parallel = ["-n", "2", "--dist", "worksteal"]
+    processes = [] if any(word.startswith(("-n", "--pdb")) for word in arguments) else parallel
     coverage = ["--cov=scaffolder", "--cov-report=term:skip-covered"]
     run([PYTHON, "-m", "pytest", *processes, *coverage, *arguments], quiet=True)
 
