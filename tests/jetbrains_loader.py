@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from answer_matrix import REPOSITORY
+from environments import locked
 
 CLASSES = REPOSITORY / ".cache" / "jetbrains" / "classes"
 
@@ -105,7 +106,9 @@ def _install() -> str:
     script = REPOSITORY / "tests" / "jetbrains" / "install.sh"
     if os.name == "nt":
         return "it comes as Debian packages, and this is Windows."
-    done = subprocess.run([script], capture_output=True, text=True, timeout=600, check=False)
+    CLASSES.parent.mkdir(parents=True, exist_ok=True)
+    with locked(CLASSES.parent / "install.lock"):
+        done = subprocess.run([script], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode in (0, 3), done.stderr
     return "" if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
 
