@@ -123,7 +123,7 @@ def test_an_unfinished_installation_is_finished(tasks: ModuleType) -> None:
 
 def test_test_runs_pytest_in_two_processes_and_passes_arguments_on(tasks: ModuleType) -> None:
     assert tasks.main(["test-fast", "-k", "wheel"]) == 0
-    assert tasks.commands[-1].startswith("-m pytest -n 2 --cov=scaffolder")
+    assert tasks.commands[-1].startswith("-m pytest -n 2 --dist worksteal --cov=scaffolder")
     assert tasks.commands[-1].endswith("-m not full -k wheel")
     assert "install --editable . --group test" in tasks.commands
 
