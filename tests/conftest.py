@@ -15,7 +15,7 @@ from scaffolder.environment.facts import Indexes, Interpreter, Machine, Report, 
 
 GIB = 1024**3
 
-# Tests run side by side: with as many threads as cores in each, PyTorch's threads wait for one another most of the time.
+# Tests run side by side: with as many threads as cores in each, PyTorch's threads mostly wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
