@@ -10,7 +10,6 @@ from sklearn.preprocessing import OrdinalEncoder
 from .columns import Columns
 from .metrics import Metrics, measure
 from .split import Splits
-from .threads import threads_for
 
 MOST_TREES = 200
 MOST_CATEGORIES = 250  # of one column; the rarest others are taken together. The trees allow 255.
@@ -25,13 +24,10 @@ def baseline_metrics(splits: Splits, columns: Columns) -> Metrics:
         return guess_metrics(splits, columns)
     answers = splits.train[columns.target]
     weights = row_weights(answers, columns)
+    model = make_trees(splits.train, columns).fit(splits.train, answers, trees__sample_weight=weights)
     target = splits.validation[columns.target].to_numpy()
-    with threads_for(splits.train.size):
-        model = make_trees(splits.train, columns).fit(splits.train, answers, trees__sample_weight=weights)
-        losses = [
-            mean_loss(target, guesses, columns) for guesses in staged(model, splits.validation, columns)
-        ]
-        best = staged(model, splits.test, columns)[int(np.argmin(losses))]
+    losses = [mean_loss(target, guesses, columns) for guesses in staged(model, splits.validation, columns)]
+    best = staged(model, splits.test, columns)[int(np.argmin(losses))]
     return measure(splits.test[columns.target].to_numpy(), best, columns)
 
 

@@ -27,7 +27,6 @@ from .preparation import Prepared, choose_columns, convert_all, fingerprint, pre
 from .runs import Run, latest_run, new_run, open_run, write_atomically
 from .split import Splits
 from .table import read_table
-from .threads import threads_for, work_of_step
 from .trained import (
     MODEL,
     Trained,
@@ -103,8 +102,7 @@ def train(config: TrainConfig) -> Run:
     prepare_device(config.training)
     data = load_data(splits, columns)
     model = build_model(config.model, columns, data)
-    with threads_for(work_of_step(config.model, config.training.batch_size)):
-        fit(model, data.train, data.validation, config.training, this_run, loss=loss(columns))
+    fit(model, data.train, data.validation, config.training, this_run, loss=loss(columns))
     save_model(model, this_run.path(MODEL), columns, data.preprocessing)
 
     trained = Trained(model=model, columns=columns, preprocessing=data.preprocessing)
@@ -147,9 +145,8 @@ def finetune(config: FinetuneConfig) -> Run:
 
     before = trained.measure(splits.test)
     seeds = range(config.seeds)
-    with threads_for(work_of_step(base.model, config.training.batch_size)):
-        tuned = [fine_tune(pretrained, splits, config, seed, this_run) for seed in seeds]
-        scratch = [train_from_scratch(splits, columns, base, config, seed, this_run) for seed in seeds]
+    tuned = [fine_tune(pretrained, splits, config, seed, this_run) for seed in seeds]
+    scratch = [train_from_scratch(splits, columns, base, config, seed, this_run) for seed in seeds]
     others = convert(prepared.splits.train, columns)
     figures = {
         BEFORE: before,
