@@ -198,7 +198,7 @@ def test_a_framework_without_packages_for_the_python_here_is_refused_with_the_re
     result = newmodel("init", "demo", "--defaults", "--set", "framework=tensorflow")
     assert result.code == 2
     assert result.err.splitlines()[-1] == (
-        "framework cannot be tensorflow here: TensorFlow (Keras 3) has packages for Python 3.10 to 3.13; "
+        "framework cannot be tensorflow here: TensorFlow (Keras 3) has packages for Python 3.11 to 3.13; "
         "here is 3.14.0."
     )
 
