@@ -192,16 +192,16 @@ def test_the_whole_life(newmodel: Callable[..., Any], tmp_path: Path) -> None:
 
     configuration = folder / "configs" / "train.yaml"
     configuration.write_text(
-        configuration.read_text(encoding="utf-8").replace("batch_size: 256", "batch_size: 128"), encoding="utf-8"
+        configuration.read_text(encoding="utf-8").replace("embedding_size: 8", "embedding_size: 16"), encoding="utf-8"
     )
     refused = newmodel("update", folder)
     assert refused.code == 2
     assert "configs/train.yaml" in refused.err
-    git(folder, "commit", "-qam", "my batch size")
+    git(folder, "commit", "-qam", "my embedding size")
 
     done = newmodel("update", folder)
     assert done.code == 0, done.err
-    assert "batch_size: 128" in configuration.read_text(encoding="utf-8")
+    assert "embedding_size: 16" in configuration.read_text(encoding="utf-8")
     assert sorted(folder.glob("runs/*")) == runs
     again = PyCharm(folder, framework_environment("pytorch")).run("Overfit one batch", 300)
     assert again.exit_code == 0, again.output
