@@ -241,12 +241,12 @@ def test_a_python_that_makes_no_environments_is_a_finding(record: Record) -> Non
 def test_frameworks_of_the_projects_own_interpreter(record: Record) -> None:
     system = record(
         {
-            "files": {"/work/demo/.venv/bin/python": None},
-            "commands": [{"arguments": ["/work/demo/.venv/bin/python", "*"], "stdout": "versions.json"}],
+            "files": {"/home/li/demo/.venv/bin/python": None},
+            "commands": [{"arguments": ["/home/li/demo/.venv/bin/python", "*"], "stdout": "versions.json"}],
         },
         {"versions.json": b'{"torch": "2.13.0", "accelerate": "1.15.0"}'},
     )
-    found = frameworks.probe(system, Path("/work/demo"))[0]["frameworks"]
+    found = frameworks.probe(system, Path("/home/li/demo"))[0]["frameworks"]
     assert found.versions == {"torch": "2.13.0", "accelerate": "1.15.0"}
 
 

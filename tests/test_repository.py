@@ -116,11 +116,11 @@ OWN = '[[package]]\nname = "demo"\nsource = { editable = "." }\n'
     ("source", "local"),
     [
         ('source = { registry = "https://pypi.org/simple" }', False),
-        ('source = { registry = "/opt/wheels" }', True),
+        ('source = { registry = "/srv/wheels" }', True),
         ('source = { registry = "C:\\\\wheels" }', True),
         ('source = { registry = "../wheels" }', True),
         ('source = { registry = "http://127.0.0.1:8000/simple" }', True),
-        ('wheels = [{ path = "/opt/wheels/torch.whl" }]', True),
+        ('wheels = [{ path = "/srv/wheels/torch.whl" }]', True),
         ('wheels = [{ url = "https://files.pythonhosted.org/a.whl" }]', False),
         ('wheels = [{ url = "file:///opt/a.whl" }]', True),
     ],
