@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaffolder import console
-from scaffolder.errors import ExitCode, Interrupted
+from scaffolder.errors import ExitCode
 from scaffolder.messages import _, ngettext
 from scaffolder.project import ANSWERS_FILE, open_project
+from scaffolder.questions import consent
 from scaffolder.template_source import releases
 from scaffolder.three_way import Change, Outcome
 from scaffolder.update import Update, apply, available, prepare
@@ -71,7 +72,7 @@ def run_update(
         if not as_json:
             console.say(_("Template {old} → {new}").format(old=old.tag, new=new.tag), style="bold")
             console.say(changes_table(update))
-        if interactive and not _consent():
+        if interactive and not consent(_("Write these changes to the project?")):
             console.say(_("Nothing was changed."))
             return ExitCode.OK
         apply(update)
@@ -110,15 +111,6 @@ def changes_table(update: Update) -> Table:
 
 def _shown(update: Update) -> list[Change]:
     return [change for change in update.changes if change.path != ANSWERS_FILE]
-
-
-def _consent() -> bool:
-    import questionary
-
-    try:
-        return bool(questionary.confirm(_("Write these changes to the project?"), default=True).unsafe_ask())
-    except KeyboardInterrupt:
-        raise Interrupted from None
 
 
 def _say_what_next(update: Update) -> None:
