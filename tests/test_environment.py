@@ -97,7 +97,7 @@ def test_hidden_gpus_are_found_out(record: Record) -> None:
     system = record({"nvml": {"devices": [device]}, "environ": {"CUDA_VISIBLE_DEVICES": ""}})
     findings = accelerators.probe(system)[1]
     assert codes(findings) == ["NM203"]
-    assert findings[0].fix == "unset CUDA_VISIBLE_DEVICES"
+    assert findings[0].commands[0].line == "unset CUDA_VISIBLE_DEVICES"
 
 
 def test_amd_from_the_kernels_topology(record: Record) -> None:
@@ -235,7 +235,7 @@ def test_a_python_that_makes_no_environments_is_a_finding(record: Record) -> Non
     )
     findings = python.probe(system)[1]
     assert codes(findings) == ["NM102"]
-    assert findings[0].fix == "sudo apt install python3.11-venv"
+    assert findings[0].commands[0].line == "sudo apt install python3.11-venv"
 
 
 def test_frameworks_of_the_projects_own_interpreter(record: Record) -> None:

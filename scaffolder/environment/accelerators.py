@@ -6,7 +6,7 @@ import csv
 import re
 from typing import Any
 
-from scaffolder.environment.facts import Accelerators, Finding, Gpu
+from scaffolder.environment.facts import Accelerators, Finding, Gpu, command
 from scaffolder.environment.system import System
 from scaffolder.messages import _
 
@@ -57,7 +57,7 @@ def _nvidia(system: System) -> tuple[Accelerators, list[Finding]]:
                 severity="blocks",
                 what=_("NVIDIA's driver is here and does not work: {reason}.").format(reason=answer.error),
                 meaning=_("The GPU cannot be used; training would run on the processor."),
-                fix=_("Restart the computer, and install the driver again if that does not help."),
+                advice=_("Restart the computer, and install the driver again if that does not help."),
             )
         ]
     return found, []
@@ -90,10 +90,10 @@ def _hidden(system: System, gpus: tuple[Gpu, ...]) -> list[Finding]:
                 severity="slows",
                 what=_("CUDA_VISIBLE_DEVICES is “{value}” and hides every GPU.").format(value=visible),
                 meaning=_("Training will run on the processor although a GPU is here."),
-                fix=(
-                    "Remove-Item Env:CUDA_VISIBLE_DEVICES"
+                commands=(
+                    command(system, "Remove-Item", "Env:CUDA_VISIBLE_DEVICES")
                     if system.platform == "win32"
-                    else "unset CUDA_VISIBLE_DEVICES"
+                    else command(system, "unset", "CUDA_VISIBLE_DEVICES"),
                 ),
             )
         ]

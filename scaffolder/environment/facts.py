@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 Severity = Literal["blocks", "slows", "note"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Something to type.
+
+    Attributes:
+        line: As it is typed into this system's usual shell (sh, or PowerShell on Windows).
+        arguments: The same as a list of words where `newmodel doctor --fix` may run it: it needs no administrator, is
+            no driver, and can be undone. Empty where a person must do it.
+    """
+
+    line: str
+    arguments: tuple[str, ...] = ()
+
+
+class _Platform(Protocol):
+    @property
+    def platform(self) -> str: ...
+
+
+def command(system: _Platform, *arguments: str, safe: bool = False) -> Command:
+    """One command, quoted for the shell of `system`; `safe` allows `newmodel doctor --fix` to run it."""
+    return Command(line=quoted(arguments, system.platform), arguments=arguments if safe else ())
+
+
+def quoted(arguments: Sequence[str], platform: str) -> str:
+    """Words as one line: for PowerShell on Windows, for sh elsewhere."""
+    if platform != "win32":
+        import shlex
+
+        return shlex.join(arguments)
+    words = ["'" + word.replace("'", "''") + "'" if _special(word) else word for word in arguments]
+    # PowerShell takes a quoted first word for a text, not for a program
+    return ("& " if words and words[0].startswith("'") else "") + " ".join(words)
+
+
+def _special(word: str) -> bool:
+    return not word or any(character in " '\"`$&|<>()[]{};,@#%" for character in word)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,14 +58,18 @@ class Finding:
         severity: `blocks` training, `slows` it, or is a `note`.
         what: One sentence: what is so.
         meaning: One sentence: what that means for training.
-        fix: The command or step that mends it, empty where nothing needs mending.
+        advice: What to do, in words, where the commands alone do not say it.
+        commands: What to type, in this order; empty where nothing needs typing.
+        check: Name of the check that found it, as `newmodel doctor --list` shows it; filled in by the report.
     """
 
     code: str
     severity: Severity
     what: str
     meaning: str
-    fix: str = ""
+    advice: str = ""
+    commands: tuple[Command, ...] = ()
+    check: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

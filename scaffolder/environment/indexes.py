@@ -29,7 +29,7 @@ def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
                 meaning=_(
                     "PyTorch will come from the index that this machine is configured for, in the build that it has."
                 ),
-                fix=_("With a network: newmodel init --set framework_index=framework"),
+                advice=_("With a network, say at init: --set framework_index=framework"),
             )
         )
     return {"indexes": Indexes(pytorch=reachable)}, findings

@@ -68,7 +68,7 @@ def _findings(found: Machine) -> list[Finding]:
                 severity="blocks",
                 what=_("Only {size} of disk are free here.").format(size=size(found.disk_free)),
                 meaning=_("A framework and its packages need about {size}.").format(size=size(NEEDED_DISK)),
-                fix=_("Free some space, or put the project on another disk."),
+                advice=_("Free some space, or put the project on another disk."),
             )
         )
     if found.memory_total is not None and found.memory_total < 2 * GIB:

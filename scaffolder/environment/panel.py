@@ -31,8 +31,9 @@ def panel(report: Report) -> Panel:
     for finding in report.findings:
         line = Text(f"{_SIGNS[finding.severity]} {finding.what} ", style=_STYLES[finding.severity])
         line.append(finding.meaning, style="default")
-        if finding.fix:
-            line.append(f"\n  → {finding.fix}", style="default")
+        for text in (finding.advice, *(one.line for one in finding.commands)):
+            if text:
+                line.append(f"\n  → {text}", style="default")
         lines.append(line)
     parts = [table, Text(""), *lines] if lines else [table]
     return Panel(Group(*parts), title=_("This machine"), title_align="left", border_style="blue", padding=(0, 1))

@@ -7,7 +7,7 @@ import re
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from scaffolder.environment.facts import Finding, PyCharm, newest_first
+from scaffolder.environment.facts import Finding, PyCharm, command, newest_first
 from scaffolder.environment.system import System
 from scaffolder.messages import _
 
@@ -56,7 +56,7 @@ def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
                 severity="note",
                 what=_("PyCharm was not found."),
                 meaning=_("The project works without it; its run configurations wait for it."),
-                fix="https://www.jetbrains.com/pycharm/download/",
+                commands=(command(system, "newmodel", "pycharm", "install"),),
             )
         )
     return {"pycharm": tuple(installations), "pycharm_running": running}, findings

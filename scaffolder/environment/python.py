@@ -7,7 +7,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from scaffolder.environment.facts import Finding, Interpreter
+from scaffolder.environment.facts import Finding, Interpreter, command
 from scaffolder.environment.system import System
 from scaffolder.messages import _
 
@@ -84,7 +84,7 @@ def _findings(system: System, interpreters: list[Interpreter]) -> list[Finding]:
                 severity="blocks",
                 what=_("Every Python here is a 32-bit one."),
                 meaning=_("PyTorch and TensorFlow have packages for 64-bit Python alone."),
-                fix=_("Install a 64-bit Python from https://www.python.org/downloads/."),
+                advice=_("Install a 64-bit Python from https://www.python.org/downloads/."),
             )
         )
     if usable and not any(one.can_make_venv for one in usable):
@@ -95,7 +95,11 @@ def _findings(system: System, interpreters: list[Interpreter]) -> list[Finding]:
                 severity="blocks" if system.which("uv") is None else "note",
                 what=_("Python cannot make virtual environments: its module ensurepip is missing."),
                 meaning=_("The project's packages would have no place of their own."),
-                fix=f"sudo apt install python{version}-venv" if system.platform == "linux" else "",
+                commands=(
+                    (command(system, "sudo", "apt", "install", f"python{version}-venv"),)
+                    if system.platform == "linux"
+                    else ()
+                ),
             )
         )
     return findings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from scaffolder.environment.facts import Finding, Tools
+from scaffolder.environment.facts import Finding, Tools, command
 from scaffolder.environment.system import System
 from scaffolder.messages import _
 
@@ -22,10 +22,14 @@ def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
                 severity="note",
                 what=_("git is not installed."),
                 meaning=_("The project has no history, and `newmodel update` needs git later."),
-                fix={
-                    "win32": "winget install Git.Git",
-                    "darwin": "xcode-select --install",
-                }.get(system.platform, "sudo apt install git"),
+                commands=(
+                    command(
+                        system,
+                        *{"win32": ("winget", "install", "Git.Git"), "darwin": ("xcode-select", "--install")}.get(
+                            system.platform, ("sudo", "apt", "install", "git")
+                        ),
+                    ),
+                ),
             )
         )
     return {"tools": Tools(git=git, git_user=_user(system, git_path), uv=uv, uv_path=uv_path)}, findings
