@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from scaffolder.environment import accelerators, frameworks, indexes, machine, pycharm, python, report, tools
 from scaffolder.environment.facts import Finding, Gpu, Interpreter, Report
 from scaffolder.environment.panel import panel, rows
-from scaffolder.environment.system import CommandResult, RealSystem, RecordedSystem, decode
+from scaffolder.environment.real_system import RealSystem
+from scaffolder.environment.recorded_system import RecordedSystem
+from scaffolder.environment.system import CommandResult, decode
 
 GIB = 1024**3
 Record = Callable[..., RecordedSystem]
@@ -428,4 +430,4 @@ def test_the_real_seam() -> None:
     assert system.read_text("/newmodel/no/such/file") is None
     assert system.exists("x\x00y") is False
     assert not system.reachable("http://127.0.0.1:9/", timeout=1.0)
-    assert system.disk_free(Path("/newmodel/no/such/folder"))
+    assert system.disk("/newmodel/no/such/folder")

@@ -12,7 +12,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from scaffolder.environment.system import CommandResult, RealSystem
+from scaffolder.environment.real_system import RealSystem
+from scaffolder.environment.system import CommandResult
 from scaffolder.pycharm import open as opening
 from scaffolder.pycharm.interpreter import configuration_folders, register, write_misc
 from scaffolder.pycharm.open import _command, open_project

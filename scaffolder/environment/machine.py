@@ -24,12 +24,13 @@ def probe(system: System, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
     limited = limit is not None and total is not None and limit < total
     if limited and limit is not None and total is not None and available is not None:
         total, available = limit, max(0, min(available, limit - used))
+    disk = system.disk(folder)
     found = Machine(
         memory_total=total,
         memory_available=available,
         memory_limited=limited,
         cores=_cores(system),
-        disk_free=system.disk_free(folder),
+        disk_free=disk[1] if disk else None,
     )
     return {"hardware": found}, _findings(found)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from scaffolder.environment import accelerators, frameworks, indexes, machine, pycharm, python, tools
 from scaffolder.environment.facts import Finding, Report
-from scaffolder.environment.system import RealSystem, System
+from scaffolder.environment.real_system import RealSystem
+from scaffolder.environment.system import System
 from scaffolder.messages import _
 
 #: Seconds after which a probe is given up: every command inside has a shorter limit of its own.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scaffolder.environment.system import RealSystem
+from scaffolder.environment.real_system import RealSystem
 from scaffolder.install import environment_python
 from scaffolder.messages import _
 from scaffolder.pycharm.interpreter import pycharm_runs, register
