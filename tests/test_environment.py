@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scaffolder.environment import accelerators, frameworks, indexes, machine, pycharm, python, report, tools
+from scaffolder.environment.checks import CHECKS
 from scaffolder.environment.facts import Finding, Gpu, Interpreter, Report
 from scaffolder.environment.panel import panel, rows
 from scaffolder.environment.real_system import RealSystem
@@ -21,6 +22,9 @@ from scaffolder.environment.recorded_system import RecordedSystem
 from scaffolder.environment.system import CommandResult, decode
 
 GIB = 1024**3
+
+#: Every check that asks no server.
+LOCAL = [check.name for check in CHECKS if check.need != "network"]
 Record = Callable[..., RecordedSystem]
 
 
@@ -347,7 +351,7 @@ def test_a_probe_that_crashes_or_hangs_is_a_finding(record: Record, monkeypatch:
 
     monkeypatch.setattr(accelerators, "probe", crash)
     monkeypatch.setattr(tools, "probe", hang)
-    found = report.inspect(record({}), network=False, patience=1.0)
+    found = report.inspect(record({}), checks=LOCAL, patience=1.0)
     release.set()
     failed = [finding.what for finding in found.findings if finding.code == "NM001"]
     assert failed == [
@@ -365,7 +369,7 @@ def test_the_worst_finding_comes_first(record: Record) -> None:
 
 
 def test_this_machine_without_a_framework_in_our_process() -> None:
-    found = report.inspect(network=False)
+    found = report.inspect(checks=LOCAL)
     assert any(one.version[:2] == sys.version_info[:2] for one in found.interpreters)
     assert found.hardware.memory_total and found.hardware.cores >= 1
     assert not {"torch", "tensorflow", "keras"} & set(sys.modules)
@@ -418,7 +422,7 @@ def test_garbage_from_every_tool_is_no_crash(record: Record, raw: bytes, platfor
         },
         {"raw": raw},
     )
-    found = report.inspect(system, network=False)
+    found = report.inspect(system, checks=LOCAL)
     assert "NM001" not in codes(found.findings), found.findings
 
 

@@ -201,6 +201,8 @@ class Report:
 
     Attributes:
         executable: The Python that newmodel runs in, or the one below its virtual environment.
+        folder: Where a project is or will be.
+        checks: Names of the checks that were made.
         interpreters: Newest first.
         pycharm: Newest first.
         pycharm_running: Whether one runs now.
@@ -211,6 +213,8 @@ class Report:
     machine: str
     release: str
     executable: str
+    folder: str = ""
+    checks: tuple[str, ...] = ()
     interpreters: tuple[Interpreter, ...] = ()
     accelerators: Accelerators = Accelerators()
     hardware: Machine = Machine()

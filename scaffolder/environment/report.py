@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scaffolder.environment import accelerators, frameworks, indexes, machine, pycharm, python, tools
+from scaffolder.environment.checks import INIT, Check, named
 from scaffolder.environment.facts import Finding, Report
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.environment.system import System
 from scaffolder.messages import _
 
-#: Seconds after which a probe is given up: every command inside has a shorter limit of its own.
-PATIENCE = 15.0
-
 _SEVERITIES = ("blocks", "slows", "note")
-
-Probe = Callable[[], tuple[dict[str, Any], list[Finding]]]
 
 
 @dataclass
@@ -29,67 +25,79 @@ class _Outcome:
 
 
 def inspect(
-    system: System | None = None, *, folder: Path | None = None, network: bool = True, patience: float = PATIENCE
+    system: System | None = None,
+    *,
+    folder: Path | None = None,
+    checks: Collection[str] = INIT,
+    patience: float | None = None,
 ) -> Report:
     """Look at the machine.
 
     Args:
         system: The machine; the real one by default.
         folder: Where a project is or will be: its disk and its interpreter are looked at.
-        network: Whether package indexes are asked for; nothing else leaves the machine.
-        patience: Seconds after which a probe is given up.
+        checks: Names of the checks to make; those that they need come along.
+        patience: Seconds after which a check is given up, instead of its own limit.
     """
     system = system or RealSystem()
     place = folder or Path.cwd()
-    probes: dict[str, Probe] = {
-        "python": lambda: python.probe(system),
-        "accelerators": lambda: accelerators.probe(system),
-        "machine": lambda: machine.probe(system, place),
-        "frameworks": lambda: frameworks.probe(system, place),
-        "pycharm": lambda: pycharm.probe(system),
-        "tools": lambda: tools.probe(system),
-    }
-    if network:
-        probes["indexes"] = lambda: indexes.probe(system)
-    outcomes = _run(probes, patience)
+    wanted = named(checks)
+    outcomes = _probe(wanted, system, place, patience)
     facts: dict[str, Any] = {}
     findings: list[Finding] = []
     for outcome in outcomes:
         facts.update(outcome.facts)
         findings += outcome.findings
-    findings.sort(key=lambda finding: (_SEVERITIES.index(finding.severity), finding.code))
-    return Report(
+    report = Report(
         platform=system.platform,
         machine=system.machine,
         release=system.release,
-        findings=tuple(findings),
+        folder=str(place),
+        checks=tuple(check.name for check in wanted),
         **{"executable": system.executable, **facts},
     )
+    for check in wanted:
+        findings += _judge(check, report)
+    findings.sort(key=lambda finding: (_SEVERITIES.index(finding.severity), finding.code))
+    return replace(report, findings=tuple(findings))
 
 
-def _run(probes: dict[str, Probe], patience: float) -> list[_Outcome]:
+def _probe(checks: Sequence[Check], system: System, folder: Path, patience: float | None) -> list[_Outcome]:
     """Every probe in a thread of its own; one that fails or hangs becomes a finding."""
-    outcomes = {name: _Outcome() for name in probes}
-    done = {name: threading.Event() for name in probes}
+    outcomes = {check.name: _Outcome() for check in checks}
+    done = {check.name: threading.Event() for check in checks}
 
-    def work(name: str) -> None:
+    def work(check: Check) -> None:
         try:
-            facts, findings = probes[name]()
+            facts, findings = check.probe(system, folder) if check.probe is not None else ({}, [])
         except Exception as error:
-            facts, findings = {}, [_failed(name, f"{type(error).__name__}: {error}")]
-        outcomes[name] = _Outcome(facts, findings)
-        done[name].set()
+            facts, findings = {}, [_failed(check.name, f"{type(error).__name__}: {error}")]
+        outcomes[check.name] = _Outcome(facts, [replace(finding, check=check.name) for finding in findings])
+        done[check.name].set()
 
+    began = time.monotonic()
     # daemon threads: one that hangs must not keep the program from ending
-    for name in probes:
-        threading.Thread(target=work, args=(name,), daemon=True, name=f"probe-{name}").start()
+    for check in checks:
+        threading.Thread(target=work, args=(check,), daemon=True, name=f"probe-{check.name}").start()
     result = []
-    for name, event in done.items():
-        if event.wait(patience):
-            result.append(outcomes[name])
+    for check in checks:
+        seconds = check.seconds if patience is None else patience
+        if done[check.name].wait(max(0.0, began + seconds - time.monotonic())):
+            result.append(outcomes[check.name])
         else:
-            result.append(_Outcome({}, [_failed(name, _("no answer in {seconds} s").format(seconds=int(patience)))]))
+            reason = _("no answer in {seconds} s").format(seconds=int(seconds))
+            result.append(_Outcome({}, [replace(_failed(check.name, reason), check=check.name)]))
     return result
+
+
+def _judge(check: Check, report: Report) -> list[Finding]:
+    if check.judge is None:
+        return []
+    try:
+        findings = check.judge(report)
+    except Exception as error:
+        findings = [_failed(check.name, f"{type(error).__name__}: {error}")]
+    return [replace(finding, check=check.name) for finding in findings]
 
 
 def _failed(name: str, reason: str) -> Finding:

@@ -41,9 +41,9 @@ class Nvml:
         driver: Version of the driver, `580.95.05`.
         cuda: Highest CUDA version that the driver supports, as NVML writes it: 13000 is 13.0.
         devices: One mapping a GPU: `index`, `name`, `uuid`, `total` and `free` (bytes), `capability` (`8.6`); where
-            NVML tells them also `mig` (bool), `ecc_errors` (uncorrected ones since the last restart), `throttle` (names of
-            `THROTTLE_REASONS`), `compute_mode` (`default`, `exclusive`, `prohibited`), `utilization` (percent) and
-            `processes` (`pid`, `name`, `used` bytes).
+            NVML tells them also `mig` (bool), `ecc_errors` (uncorrected ones since the last restart), `throttle`
+            (names in `THROTTLE_REASONS`), `compute_mode` (`default`, `exclusive`, `prohibited`), `utilization`
+            (percent) and `processes` (`pid`, `name`, `used` bytes).
         error: NVML's own words where it is there and does not work.
     """
 

@@ -1,0 +1,73 @@
+"""The checks by name: what each looks at, and when it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from scaffolder.environment import accelerators, frameworks, indexes, machine, pycharm, python, tools
+from scaffolder.environment.facts import Finding, Report
+from scaffolder.environment.system import System
+from scaffolder.messages import N_
+
+Outcome = tuple[dict[str, Any], list[Finding]]
+
+#: What a check needs before it makes sense: nothing, a project's folder, time (it imports a framework), or the network.
+Need = Literal["", "project", "time", "network"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One check.
+
+    Attributes:
+        name: As `--only` takes it.
+        title: What it looks at, in a few words; to be translated.
+        probe: Asks the machine: facts, by the report's field, and findings.
+        judge: What follows from the facts of this check and those in `after`.
+        after: Checks whose facts the judgement needs.
+        seconds: After so long the check is given up.
+    """
+
+    name: str
+    title: str
+    probe: Callable[[System, Path], Outcome] | None = None
+    judge: Callable[[Report], list[Finding]] | None = None
+    after: tuple[str, ...] = ()
+    need: Need = ""
+    seconds: float = 15.0
+
+
+# Functions are looked up when they are called, so that a test can put another in their place.
+CHECKS: tuple[Check, ...] = (
+    Check(name="python", title=N_("Python"), probe=lambda system, _folder: python.probe(system)),
+    Check(name="accelerators", title=N_("GPU and driver"), probe=lambda system, _folder: accelerators.probe(system)),
+    Check(name="machine", title=N_("memory and processor"), probe=lambda system, folder: machine.probe(system, folder)),
+    Check(name="tools", title=N_("git and uv"), probe=lambda system, _folder: tools.probe(system)),
+    Check(name="pycharm", title="PyCharm", probe=lambda system, _folder: pycharm.probe(system)),
+    Check(
+        name="frameworks",
+        title=N_("installed frameworks"),
+        probe=lambda system, folder: frameworks.probe(system, folder),
+    ),
+    Check(
+        name="indexes",
+        title=N_("PyTorch's package index"),
+        probe=lambda system, _folder: indexes.probe(system),
+        need="network",
+    ),
+)
+
+#: What `newmodel init` asks before its questions.
+INIT = ("python", "accelerators", "machine", "tools", "pycharm", "frameworks", "indexes")
+
+
+def named(names: Collection[str]) -> Sequence[Check]:
+    """The checks of these names, and those whose facts they need, in the registry's order."""
+    wanted = set(names)
+    for check in reversed(CHECKS):
+        if check.name in wanted:
+            wanted |= set(check.after)
+    return [check for check in CHECKS if check.name in wanted]
