@@ -112,7 +112,9 @@ def _app(language_given: bool) -> typer.Typer:
         lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
     ) -> None:
         if version:
-            sys.stdout.write(f"newmodel {_version()}\n")
+            from scaffolder.version import version as current_version
+
+            sys.stdout.write(f"newmodel {current_version()}\n")
             raise typer.Exit
 
     @app.command(
@@ -193,20 +195,64 @@ def _app(language_given: bool) -> typer.Typer:
         changed = from_settings(settings or (), catalog())
         return run_update(project, check=check, diff=diff, to=to, settings=changed, yes=yes, as_json=as_json)
 
+    @app.command(cls=_Command, help=_("Say what is wrong with this machine or a project, and how to mend it."))
+    def doctor(
+        project: Annotated[
+            Path | None,
+            typer.Argument(metavar="PROJECT", help=_("A project's folder, to be looked at as well.")),
+        ] = None,
+        explain: Annotated[
+            str | None, typer.Option("--explain", metavar="CODE", help=_("Explain a finding, such as NM204."))
+        ] = None,
+        list_: Annotated[bool, typer.Option("--list", help=_("List the checks."))] = False,
+        only: Annotated[
+            list[str] | None,
+            typer.Option("--only", metavar="NAME", help=_("Make only this check; may be repeated.")),
+        ] = None,
+        network: Annotated[
+            bool, typer.Option("--network", help=_("Also ask package indexes and model hubs whether they answer."))
+        ] = False,
+        quick: Annotated[bool, typer.Option("--quick", help=_("Import no framework: done in a second."))] = False,
+        train: Annotated[
+            bool, typer.Option("--train", help=_("Prove the installation: train a tiny model on the device."))
+        ] = False,
+        fix: Annotated[
+            bool, typer.Option("--fix", help=_("Mend what needs no administrator, after showing and asking."))
+        ] = False,
+        yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
+        share: Annotated[
+            bool, typer.Option("--share", help=_("Leave out names, paths and serial numbers: for a bug report."))
+        ] = False,
+        as_json: Annotated[
+            bool, typer.Option("--json", help=_("Print one JSON object on standard output, and ask nothing."))
+        ] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+    ) -> int:
+        if explain is not None:
+            from scaffolder.doctor.explain import show
+
+            show(explain)
+            return 0
+        from scaffolder.doctor import command
+
+        if list_:
+            command.list_checks()
+            return 0
+        return command.run_doctor(
+            command.Options(
+                project=project,
+                only=only or (),
+                network=network,
+                quick=quick,
+                train=train,
+                fix=fix,
+                yes=yes,
+                share=share,
+                as_json=as_json,
+            )
+        )
+
     return app
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("newmodel")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        import re
-
-        text = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8")
-        found = re.search(r'^version = "(.+)"$', text, re.MULTILINE)
-        return found.group(1) if found else "?"
 
 
 def _LANG_HELP() -> str:  # noqa: N802

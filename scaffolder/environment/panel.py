@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scaffolder.environment.facts import Gpu, Report
+from scaffolder.environment.facts import Finding, Gpu, Machine, Report
 from scaffolder.environment.machine import size
 from scaffolder.messages import _, ngettext
 
 if TYPE_CHECKING:
     from rich.panel import Panel
+    from rich.text import Text
 
-_STYLES = {"blocks": "bold red", "slows": "yellow", "note": "cyan"}
-_SIGNS = {"blocks": "✗", "slows": "!", "note": "•"}
+STYLES = {"blocks": "bold red", "slows": "yellow", "note": "cyan"}
+SIGNS = {"blocks": "✗", "slows": "!", "note": "•"}
 
 
 def panel(report: Report) -> Panel:
@@ -27,44 +28,58 @@ def panel(report: Report) -> Panel:
     table.add_column(overflow="fold")
     for title, text in rows(report):
         table.add_row(title, Text(text))
-    lines = []
-    for finding in report.findings:
-        line = Text(f"{_SIGNS[finding.severity]} {finding.what} ", style=_STYLES[finding.severity])
-        line.append(finding.meaning, style="default")
-        for text in (finding.advice, *(one.line for one in finding.commands)):
-            if text:
-                line.append(f"\n  → {text}", style="default")
-        lines.append(line)
+    lines = [finding_text(finding) for finding in report.findings]
     parts = [table, Text(""), *lines] if lines else [table]
     return Panel(Group(*parts), title=_("This machine"), title_align="left", border_style="blue", padding=(0, 1))
 
 
+def finding_text(finding: Finding) -> Text:
+    """A finding as people read it: its code, what is so, what it means, and what to do, a command a line."""
+    from rich.text import Text
+
+    line = Text(f"{SIGNS[finding.severity]} {finding.code}  {finding.what} ", style=STYLES[finding.severity])
+    line.append(finding.meaning, style="default")
+    if finding.advice:
+        line.append(f"\n  → {finding.advice}", style="default")
+    for command in finding.commands:
+        line.append(f"\n  $ {command.line}", style="bold")
+    return line
+
+
 def rows(report: Report) -> list[tuple[str, str]]:
     """Title and text of each line."""
-    hardware = report.hardware
-    memory = _("unknown")
-    if hardware.memory_total is not None:
-        memory = size(hardware.memory_total)
-        if hardware.memory_available is not None:
-            memory = _("{total}, {free} free").format(total=memory, free=size(hardware.memory_available))
-        if hardware.memory_limited:
-            memory = _("{memory} (this container's limit)").format(memory=memory)
+    return [(title, text) for _check, title, text in facts(report)]
+
+
+def facts(report: Report) -> list[tuple[str, str, str]]:
+    """What is so: the check that found it, a title, and a text."""
+    cores = report.hardware.cores
     return [
-        (_("system"), f"{report.release}, {report.machine}"),
-        (_("Python"), ", ".join(dict.fromkeys(one.text for one in report.interpreters)) or _("none found")),
-        (_("accelerator"), _accelerators(report)),
-        *([(_("driver"), _driver(report))] if report.accelerators.driver else []),
-        (_("processor"), ngettext("{count} core", "{count} cores", hardware.cores).format(count=hardware.cores)),
-        (_("memory"), memory),
-        (
-            _("disk"),
-            _("unknown") if hardware.disk_free is None else _("{size} free").format(size=size(hardware.disk_free)),
-        ),
-        (_("frameworks"), _frameworks(report)),
-        ("PyCharm", _pycharm(report)),
-        ("git", report.tools.git or _("not installed")),
-        ("uv", report.tools.uv or _("not installed; pip is used instead")),
+        ("machine", _("system"), f"{report.release}, {report.machine}"),
+        ("python", _("Python"), ", ".join(dict.fromkeys(one.text for one in report.interpreters)) or _("none found")),
+        ("accelerators", _("accelerator"), _accelerators(report)),
+        *([("accelerators", _("driver"), _driver(report))] if report.accelerators.driver else []),
+        ("machine", _("processor"), ngettext("{count} core", "{count} cores", cores).format(count=cores)),
+        ("machine", _("memory"), _memory(report.hardware)),
+        ("disk", _("disk"), _disk(report.hardware)),
+        ("frameworks", _("frameworks"), _frameworks(report)),
+        ("pycharm", "PyCharm", _pycharm(report)),
+        ("tools", "git", report.tools.git or _("not installed")),
+        ("tools", "uv", report.tools.uv or _("not installed; pip is used instead")),
     ]
+
+
+def _memory(hardware: Machine) -> str:
+    if hardware.memory_total is None:
+        return _("unknown")
+    text = size(hardware.memory_total)
+    if hardware.memory_available is not None:
+        text = _("{total}, {free} free").format(total=text, free=size(hardware.memory_available))
+    return _("{memory} (this container's limit)").format(memory=text) if hardware.memory_limited else text
+
+
+def _disk(hardware: Machine) -> str:
+    return _("unknown") if hardware.disk_free is None else _("{size} free").format(size=size(hardware.disk_free))
 
 
 def _accelerators(report: Report) -> str:

@@ -1,0 +1,1 @@
+"""`newmodel doctor`: what is wrong with this machine or project, and how to mend it."""
