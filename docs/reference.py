@@ -1,20 +1,26 @@
-"""Write docs/commands.md from the commands and questions themselves.
+"""Write the pages that are made from the program itself.
 
-python docs/reference.py            write it
-python docs/reference.py --check    exit code 1 if it is not current
+python docs/reference.py            write them
+python docs/reference.py --check    exit code 1 if one is not current
+
+commands.md from the commands and questions, findings.md from the pages of `newmodel doctor --explain`, and
+doctor.schema.json, the promise of `newmodel doctor --json`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 from scaffolder.catalog import Question, catalog
+from scaffolder.doctor import explain
+from scaffolder.doctor.document import schema
 
-TARGET = Path(__file__).with_name("commands.md")
-COMMANDS = ("", "init", "update")
+FOLDER = Path(__file__).parent
+COMMANDS = ("", "init", "doctor", "update")
 
 
 def reference() -> str:
@@ -51,10 +57,38 @@ def row(question: Question) -> str:
     return f"| `{question.name}` | {question.help} | {values} | {note} |"
 
 
+def findings() -> str:
+    """Every page of `newmodel doctor --explain`, with a table of them at the top."""
+    parts = [
+        "# Findings\n",
+        "What `newmodel doctor` may say, by its code. `newmodel doctor --explain NM204` prints the same page in the "
+        "terminal, in your language. Made by `python docs/reference.py`.\n",
+        "| code | |\n|---|---|",
+        *(f"| [{code}](#{code.lower()}) | {explain.title(code, 'en')} |" for code in explain.codes()),
+        "",
+    ]
+    for code in explain.codes():
+        heading, _, body = explain.page(code, "en").partition("\n")
+        # a level down, with an anchor that is the code alone
+        parts.append(f"#{heading} {{ #{code.lower()} }}\n{body.replace(chr(10) + '## ', chr(10) + '### ')}")
+    return "\n".join(parts)
+
+
+def pages() -> dict[Path, str]:
+    """What each made file should hold."""
+    return {
+        FOLDER / "commands.md": reference(),
+        FOLDER / "findings.md": findings(),
+        FOLDER / "doctor.schema.json": json.dumps(schema(), indent=2, sort_keys=True) + "\n",
+    }
+
+
 def main(arguments: list[str]) -> int:
+    made = pages()
     if "--check" in arguments:
-        return 0 if TARGET.read_text(encoding="utf-8") == reference() else 1
-    TARGET.write_text(reference(), encoding="utf-8")
+        return int(any(not path.exists() or path.read_text(encoding="utf-8") != text for path, text in made.items()))
+    for path, text in made.items():
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -31,10 +31,12 @@ def page(code: str, language: str | None = None) -> str:
     if re.fullmatch(r"\d{3}", name):
         name = f"NM{name}"
     if name not in known:
-        from scaffolder.answers import nearest, shown
+        from scaffolder.answers import shown
 
         raise NewmodelError(
-            _("There is no finding “{code}”{nearest}").format(code=shown(code), nearest=nearest(name, known))
+            _("There is no finding “{code}”; a code stands before each thing that “newmodel doctor” says.").format(
+                code=shown(code)
+            )
         )
     path = FOLDER / (language or messages.language()) / f"{name}.md"
     return (path if path.exists() else FOLDER / "en" / f"{name}.md").read_text(encoding="utf-8")
