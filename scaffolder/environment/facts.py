@@ -96,20 +96,49 @@ class Interpreter:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GpuProcess:
+    """A program that holds memory of a GPU; `used` in bytes, None where the driver does not tell."""
+
+    pid: int
+    name: str = ""
+    used: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Gpu:
     """One device that can train.
 
     Attributes:
-        kind: `cuda` (NVIDIA), `rocm` (AMD) or `mps` (Apple): the answers that copier.yml's `accelerator` takes.
+        kind: `cuda` (NVIDIA), `rocm` (AMD), `mps` (Apple) or `xpu` (Intel): the answers of copier.yml's `accelerator`.
         total, free: Bytes of its memory, None where unknown or shared with the processor.
         capability: NVIDIA's compute capability, (8, 6) for 8.6.
+        target: AMD's name of the instruction set, `gfx1100`.
+        index: NVIDIA's number of the device, as CUDA_VISIBLE_DEVICES takes it.
+        uuid: NVIDIA's lasting name of the device.
+        mig: Whether it is cut into slices (Multi-Instance GPU).
+        slices: The slices' names, where they could be listed.
+        ecc_errors: Uncorrected memory errors since the last restart.
+        throttle: What holds the clock down now, as `nvml.THROTTLE_REASONS` names it.
+        compute_mode: `default`, `exclusive` or `prohibited`.
+        utilization: Percent of the time in which it was computing.
+        processes: Programs that hold its memory.
     """
 
-    kind: Literal["cuda", "rocm", "mps"]
+    kind: Literal["cuda", "rocm", "mps", "xpu"]
     name: str
     total: int | None = None
     free: int | None = None
     capability: tuple[int, int] | None = None
+    target: str = ""
+    index: int | None = None
+    uuid: str = ""
+    mig: bool = False
+    slices: tuple[str, ...] = ()
+    ecc_errors: int | None = None
+    throttle: tuple[str, ...] = ()
+    compute_mode: str = "default"
+    utilization: int | None = None
+    processes: tuple[GpuProcess, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +146,30 @@ class Accelerators:
     """What can train besides the processor.
 
     Attributes:
+        gpus: Devices that a program can use now.
+        unusable: Devices that are here but out of reach: no driver, no permission, a chip without support.
         driver: Version of NVIDIA's driver, empty where there is none.
         cuda: Highest CUDA version that the driver supports, (13, 0); None where unknown.
+        source: Who told of NVIDIA's devices: `nvml`, `nvidia-smi`, `jetson` or empty.
+        visible: CUDA_VISIBLE_DEVICES as it is set, None where it is not.
+        wsl: 2 or 1 inside the Windows Subsystem for Linux, otherwise 0.
+        container: `docker`, `podman`, `kubernetes`, `container` (another one) or empty.
+        jetson: Model of an NVIDIA Jetson, empty elsewhere.
+        macos: Version of macOS, (15, 6); None elsewhere.
+        rocm: Version of AMD's ROCm on this machine, empty where there is none.
     """
 
     gpus: tuple[Gpu, ...] = ()
+    unusable: tuple[Gpu, ...] = ()
     driver: str = ""
     cuda: tuple[int, int] | None = None
+    source: str = ""
+    visible: str | None = None
+    wsl: int = 0
+    container: str = ""
+    jetson: str = ""
+    macos: tuple[int, int] | None = None
+    rocm: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
