@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from packaging.version import InvalidVersion, Version
 
 from scaffolder.errors import NewmodelError
 from scaffolder.messages import _
+from scaffolder.quiet_git import GitFailed, identity, quiet_git
 
 #: What a project's answers record as their source. Plain `copier update` works once the bundle is published there.
 TEMPLATE_URL = "https://github.com/newmodel-templates/newmodel-templates"
@@ -221,32 +221,14 @@ def _cache_folder() -> Path:
 
 
 def _git(*arguments: str, folder: Path | None = None) -> str:
-    """Run git free of the person's own configuration, which could sign, convert line ends or run hooks."""
-    fixed = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in _IDENTITY.items()}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment = {
-        **kept,
-        **fixed,
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "LC_ALL": "C",
-    }
-    command = ["git", "-c", "core.autocrlf=false", *arguments]
     try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", check=True
-        )
-    except FileNotFoundError:
-        raise NewmodelError(_("Updating a project needs git: install it and try again.")) from None
-    except subprocess.CalledProcessError as error:
-        raise NewmodelError(
-            _("git could not read the released templates: {reason}").format(reason=error.stderr.strip())
-        ) from error
-    return done.stdout.strip()
+        return quiet_git(*arguments, folder=folder, variables=_IDENTITY).strip()
+    except GitFailed as error:
+        raise NewmodelError(_("git could not read the released templates: {reason}").format(reason=error)) from error
 
 
-_IDENTITY = {"NAME": "newmodel", "EMAIL": "templates@newmodel.invalid", "DATE": "2026-01-01T00:00:00+00:00"}
+#: Fixed, so that the same templates make the same bundle.
+_IDENTITY = identity("templates@newmodel.invalid", "2026-01-01T00:00:00+00:00")
 
 
 def _main(argv: list[str] | None = None) -> int:

@@ -7,7 +7,6 @@ folder. See docs/decisions for why this is used instead of copier's `git apply -
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from scaffolder.errors import NewmodelError
 from scaffolder.messages import _
+from scaffolder.quiet_git import GitFailed, identity, quiet_git
 
 #: Names in the conflict markers, also shown by PyCharm's merge tool.
 OURS_LABEL = "yours"
@@ -190,21 +190,10 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 class _Git:
-    """git in one repository, deaf to the person's configuration, hooks and environment."""
+    """git in one repository."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-        self.environment = {
-            **inherited,
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_AUTHOR_NAME": "newmodel",
-            "GIT_AUTHOR_EMAIL": "update@newmodel.invalid",
-            "GIT_COMMITTER_NAME": "newmodel",
-            "GIT_COMMITTER_EMAIL": "update@newmodel.invalid",
-            "LC_ALL": "C",
-        }
 
     def __call__(
         self,
@@ -214,20 +203,11 @@ class _Git:
         strip: bool = True,
         cwd: Path | None = None,
     ) -> str:
-        options = ("-c", "core.autocrlf=false", "-c", "core.safecrlf=false", "-c", "core.quotePath=false",
-                   "-c", "core.fileMode=false", "-c", "gc.auto=0", f"--git-dir={self.folder / '.git'}")  # fmt: skip
-        executable = shutil.which("git")
-        if executable is None:
-            raise NewmodelError(_("Updating a project needs git: install it and try again."))
-        done = subprocess.run(
-            [executable, *options, *arguments],
-            cwd=cwd or self.folder,
-            env={**self.environment, **(environment or {})},
-            capture_output=True,
-            check=False,
-        )
-        if done.returncode not in accept:
-            reason = done.stderr.decode("utf-8", "replace").strip()
-            raise NewmodelError(_("git could not merge the template: {reason}").format(reason=reason))
-        output = done.stdout.decode("utf-8", "surrogateescape")
+        options = ("-c", "core.safecrlf=false", "-c", "core.quotePath=false", "-c", "core.fileMode=false",
+                   "-c", "gc.auto=0", f"--git-dir={self.folder / '.git'}")  # fmt: skip
+        variables = {**identity("update@newmodel.invalid"), **(environment or {})}
+        try:
+            output = quiet_git(*options, *arguments, folder=cwd or self.folder, variables=variables, accept=accept)
+        except GitFailed as error:
+            raise NewmodelError(_("git could not merge the template: {reason}").format(reason=error)) from error
         return output.strip() if strip else output

@@ -96,7 +96,7 @@ def changes_table(update: Update) -> Table:
 
     texts = {
         Outcome.ADDED: (_("new"), "green"),
-        Outcome.CHANGED: (_("changed; your edits are kept"), ""),
+        Outcome.CHANGED: (_("changed; what you edited in it is kept"), ""),
         Outcome.DELETED: (_("removed; you had not changed it"), "dim"),
         Outcome.CONFLICT: (_("CONFLICT: you and the template changed the same lines"), "bold red"),
         Outcome.STAYS_DELETED: (_("stays deleted, as you left it; the template has a new version of it"), "yellow"),
