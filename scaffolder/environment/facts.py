@@ -82,6 +82,10 @@ class Interpreter:
         bits: 64 or 32.
         machine: The architecture it was built for.
         can_make_venv: Whether the modules `venv` and `ensurepip` are there.
+        has_pip: Whether `python -m pip` works.
+        missing: Standard modules that this build lacks, because a system library was not there when it was built.
+        managed: Whether the operating system forbids pip to install into it (PEP 668).
+        source: Who brought it: `uv`, `pyenv`, `conda`, `homebrew`, `python.org`, `store` or `system`; empty if unknown.
     """
 
     path: str
@@ -89,6 +93,10 @@ class Interpreter:
     bits: int = 64
     machine: str = ""
     can_make_venv: bool = True
+    has_pip: bool = True
+    missing: tuple[str, ...] = ()
+    managed: bool = False
+    source: str = ""
 
     @property
     def text(self) -> str:
@@ -192,11 +200,50 @@ class Machine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrameworkBuild:
+    """One framework as it is installed, and how far it got on this machine's devices.
+
+    Attributes:
+        name: `torch` or `tensorflow`.
+        build: What it was built for: `cpu`, `cu130` (CUDA 13.0), `rocm7.1`, `xpu`, `mps`; empty where unknown.
+        architectures: Chips that it has code for: `sm_86`, `compute_120`, `gfx1100`; empty where unknown.
+        devices: Devices that it sees besides the processor, in its own words.
+        works: Whether it multiplied two matrices on every device; None where it was not tried.
+        error: What it said where it failed.
+        seconds: How long its import took.
+    """
+
+    name: str
+    version: str = ""
+    build: str = ""
+    architectures: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    works: bool | None = None
+    error: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Frameworks:
-    """Versions of what is installed in one interpreter, by the package's name; nothing was imported to find out."""
+    """What is installed in one interpreter, by the package's name; nothing was imported to find out.
+
+    Attributes:
+        python: The interpreter.
+        own: Whether it is of the project's own environment.
+        versions: Of the packages that matter for training.
+        builds: Of the frameworks, as their files say.
+        required_by: Installed packages that need torch or tensorflow, by the framework's name.
+        keras_backend: The one that Keras would take; empty without Keras.
+        wanted_index: Address of the package index that the project's pyproject.toml names for torch.
+    """
 
     python: str = ""
+    own: bool = False
     versions: dict[str, str] = field(default_factory=dict)
+    builds: tuple[FrameworkBuild, ...] = ()
+    required_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    keras_backend: str = ""
+    wanted_index: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,6 +297,7 @@ class Report:
         folder: Where a project is or will be.
         checks: Names of the checks that were made.
         interpreters: Newest first.
+        computed: Frameworks that were imported and tried.
         pycharm: Newest first.
         pycharm_running: Whether one runs now.
         findings: The worst first.
@@ -265,6 +313,7 @@ class Report:
     accelerators: Accelerators = Accelerators()
     hardware: Machine = Machine()
     frameworks: Frameworks = Frameworks()
+    computed: tuple[FrameworkBuild, ...] = ()
     pycharm: tuple[PyCharm, ...] = ()
     pycharm_running: bool = False
     tools: Tools = Tools()
