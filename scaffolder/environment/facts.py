@@ -188,15 +188,71 @@ class Machine:
         memory_total: What a program here may use at most: the container's limit where there is one.
         memory_available: What is free of it now.
         memory_limited: Whether a container's limit is below the machine's memory.
+        memory_installed: The machine's own memory, whatever a container may use of it.
+        swap_total, swap_free: Disk space that stands in for memory.
+        shared_memory: Size of /dev/shm, where data workers hand over batches; 0 where it is missing, None where the
+            operating system does it another way.
         cores: Processor cores that a program here may use; a container's quota is rounded up.
+        cores_installed: Those that this program may be put on, before the quota.
+        cpu_quota: Cores of a container's quota, 1.5 for one and a half; None without one.
+        cpu_name: The processor in its maker's words.
+        avx, avx2: Whether it has these instructions, which frameworks are built with; None where it has another
+            architecture, or nobody can tell.
         disk_free: Where the project will be.
     """
 
     memory_total: int | None = None
     memory_available: int | None = None
     memory_limited: bool = False
+    memory_installed: int | None = None
+    swap_total: int | None = None
+    swap_free: int | None = None
+    shared_memory: int | None = None
     cores: int = 1
+    cores_installed: int = 1
+    cpu_quota: float | None = None
+    cpu_name: str = ""
+    avx: bool | None = None
+    avx2: bool | None = None
     disk_free: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A folder that training writes to, and the disk below it.
+
+    Attributes:
+        purpose: `project`, `environment`, `temporary`, or the cache's name: `pip`, `uv`, `huggingface`, `torch`,
+            `keras`, `modelscope`.
+        path: The folder; it need not be there yet.
+        total, free: Bytes of its disk.
+        kind: Its file system, such as `ext4`, `nfs4`, `9p`; empty where unknown.
+        size: Bytes of the folder itself, None where nobody counted or counting took too long.
+    """
+
+    purpose: str
+    path: str
+    total: int | None = None
+    free: int | None = None
+    kind: str = ""
+    size: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disk:
+    """Where files go.
+
+    Attributes:
+        places: The project first, then its environment, the folder for temporary files, and the caches that are there.
+        case_sensitive: Whether `Data` and `data` are two files where the project is; None where unknown.
+        long_paths: Whether Windows allows paths of more than 260 characters; None elsewhere.
+        synchronised: The service that copies the project's folder to the internet, `OneDrive`; empty without one.
+    """
+
+    places: tuple[Place, ...] = ()
+    case_sensitive: bool | None = None
+    long_paths: bool | None = None
+    synchronised: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +288,10 @@ class Frameworks:
         own: Whether it is of the project's own environment.
         versions: Of the packages that matter for training.
         builds: Of the frameworks, as their files say.
+        libraries: Versions of the CUDA libraries that were installed with them, such as nvidia-cudnn-cu13.
         required_by: Installed packages that need torch or tensorflow, by the framework's name.
+        install: Words of a command that installs what is named after them into this interpreter.
+        virtual: Whether it is of a virtual environment: what is installed there can be taken back.
         keras_backend: The one that Keras would take; empty without Keras.
         wanted_index: Address of the package index that the project's pyproject.toml names for torch.
     """
@@ -241,7 +300,10 @@ class Frameworks:
     own: bool = False
     versions: dict[str, str] = field(default_factory=dict)
     builds: tuple[FrameworkBuild, ...] = ()
+    libraries: dict[str, str] = field(default_factory=dict)
     required_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    install: tuple[str, ...] = ()
+    virtual: bool = False
     keras_backend: str = ""
     wanted_index: str = ""
 
@@ -254,17 +316,23 @@ class PyCharm:
         folder: The installation's folder.
         launcher: The program that starts it.
         version: As `product-info.json` says, empty where unknown.
+        build: Its build number, `261.22158.340`.
         edition: `PyCharm` or `PyCharm Community`.
+        source: Who installed it: `toolbox`, `snap`, `flatpak`, or empty.
         configuration: Folder of the person's own settings for this version, empty where it has never been started.
         heap: Megabytes of its largest heap, None where unknown.
+        heap_wanted: Megabytes that suit this machine's memory, None where its memory is unknown.
     """
 
     folder: str
     launcher: str
     version: str = ""
+    build: str = ""
     edition: str = "PyCharm"
+    source: str = ""
     configuration: str = ""
     heap: int | None = None
+    heap_wanted: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,6 +354,53 @@ class Indexes:
     """Which package indexes answered; None where nobody asked."""
 
     pytorch: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A server that training needs, and how it answered.
+
+    Attributes:
+        role: `packages`, `pytorch`, `hub`, `modelscope`, or `mirror`: one that could stand in.
+        url: The address that was asked, without a password.
+        name: Of a mirror, as `newmodel mirrors --use` takes it.
+        reachable: Whether anything answered.
+        seconds: Until the first bytes of the answer were there.
+        issuer: Who signed the server's certificate.
+        error: Why it did not answer, as `WebAnswer.error`.
+    """
+
+    role: str
+    url: str
+    name: str = ""
+    reachable: bool = False
+    seconds: float | None = None
+    issuer: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """What this machine can reach.
+
+    Attributes:
+        asked: Whether anybody tried.
+        servers: Those that were asked.
+        proxy: The proxy that programs here are told to use, without a password; empty without one.
+        proxy_source: Who tells: the environment variable's name, `system`, or `pip`.
+        clock_error: Seconds that this machine's clock is ahead of the servers'; None where unknown.
+    """
+
+    asked: bool = False
+    servers: tuple[Server, ...] = ()
+    proxy: str = ""
+    proxy_source: str = ""
+    clock_error: float | None = None
+
+    @property
+    def offline(self) -> bool:
+        """Whether servers were asked and none answered."""
+        return self.asked and bool(self.servers) and not any(server.reachable for server in self.servers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,12 +427,14 @@ class Report:
     interpreters: tuple[Interpreter, ...] = ()
     accelerators: Accelerators = Accelerators()
     hardware: Machine = Machine()
+    disk: Disk = Disk()
     frameworks: Frameworks = Frameworks()
     computed: tuple[FrameworkBuild, ...] = ()
     pycharm: tuple[PyCharm, ...] = ()
     pycharm_running: bool = False
     tools: Tools = Tools()
     indexes: Indexes = Indexes()
+    network: Network = Network()
     findings: tuple[Finding, ...] = ()
 
     def python_for(self, oldest: tuple[int, int], too_new: tuple[int, int]) -> Interpreter | None:
