@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaffolder.environment import accelerators, frameworks, indexes, machine, pycharm, python, report, tools
+from scaffolder.environment import accelerators, indexes, machine, pycharm, python, report, tools
 from scaffolder.environment.checks import CHECKS
 from scaffolder.environment.facts import Finding, Gpu, Interpreter, Report
 from scaffolder.environment.panel import panel, rows
@@ -243,18 +243,6 @@ def test_a_python_that_makes_no_environments_is_a_finding(record: Record) -> Non
     findings = python.probe(system)[1]
     assert codes(findings) == ["NM102"]
     assert findings[0].commands[0].line == "sudo apt install python3.11-venv"
-
-
-def test_frameworks_of_the_projects_own_interpreter(record: Record) -> None:
-    system = record(
-        {
-            "files": {"/home/li/demo/.venv/bin/python": None},
-            "commands": [{"arguments": ["/home/li/demo/.venv/bin/python", "*"], "stdout": "versions.json"}],
-        },
-        {"versions.json": b'{"torch": "2.13.0", "accelerate": "1.15.0"}'},
-    )
-    found = frameworks.probe(system, Path("/home/li/demo"))[0]["frameworks"]
-    assert found.versions == {"torch": "2.13.0", "accelerate": "1.15.0"}
 
 
 def test_tools(record: Record) -> None:

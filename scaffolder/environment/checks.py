@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from scaffolder.environment import accelerators, frameworks, indexes, machine, pycharm, python, tools
+from scaffolder.environment import (
+    accelerators,
+    disk,
+    framework_probe,
+    frameworks,
+    indexes,
+    machine,
+    pycharm,
+    python,
+    tools,
+)
 from scaffolder.environment.facts import Finding, Report
 from scaffolder.environment.system import System
 from scaffolder.messages import N_
@@ -44,13 +54,31 @@ class Check:
 CHECKS: tuple[Check, ...] = (
     Check(name="python", title=N_("Python"), probe=lambda system, _folder: python.probe(system)),
     Check(name="accelerators", title=N_("GPU and driver"), probe=lambda system, _folder: accelerators.probe(system)),
-    Check(name="machine", title=N_("memory and processor"), probe=lambda system, folder: machine.probe(system, folder)),
+    Check(
+        name="machine",
+        title=N_("memory and processor"),
+        probe=lambda system, folder: machine.probe(system, folder),
+        judge=lambda report: machine.judge(report),
+    ),
+    Check(
+        name="disk",
+        title=N_("disk"),
+        probe=lambda system, folder: disk.probe(system, folder),
+        judge=lambda report: disk.judge(report),
+    ),
     Check(name="tools", title=N_("git and uv"), probe=lambda system, _folder: tools.probe(system)),
     Check(name="pycharm", title="PyCharm", probe=lambda system, _folder: pycharm.probe(system)),
     Check(
         name="frameworks",
         title=N_("installed frameworks"),
         probe=lambda system, folder: frameworks.probe(system, folder),
+    ),
+    Check(
+        name="computing",
+        title=N_("frameworks at work"),
+        probe=lambda system, folder: framework_probe.probe(system, folder),
+        need="time",
+        seconds=framework_probe.PATIENCE + 10.0,
     ),
     Check(
         name="indexes",
@@ -61,7 +89,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 #: What `newmodel init` asks before its questions.
-INIT = ("python", "accelerators", "machine", "tools", "pycharm", "frameworks", "indexes")
+INIT = ("python", "accelerators", "machine", "disk", "tools", "pycharm", "frameworks", "indexes")
 
 
 def named(names: Collection[str]) -> Sequence[Check]:

@@ -32,7 +32,7 @@ several such lines the last counts, and everything else there is passed over. Ev
      "tensorflow": {"cuda_version": "12.5.1", "cudnn_version": "9", "cuda_compute_capabilities": ["sm_60", …]},
      "keras_backend": "tensorflow"}   from KERAS_BACKEND and keras.json
 
-`newmodel=torch` and `newmodel=tensorflow`: a line is written before each stage, so that what kills the process is known.
+`newmodel=torch` and `newmodel=tensorflow`: a line is written before each stage: so what kills the process is known.
 
     {"name": "torch", "installed": true,     false ends it: the exit code is then 0
      "stage": "done",                        or import, devices, compute: there it stopped or died
@@ -48,3 +48,303 @@ several such lines the last counts, and everything else there is passed over. Ev
                                              "backend" too
      "seconds": 1.9}                         for the import alone
 """
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from scaffolder.environment.facts import Command, Finding, FrameworkBuild, command
+from scaffolder.environment.framework_causes import Cause, Failure
+from scaffolder.environment.framework_errors import diagnose
+from scaffolder.environment.inventory import candidates, last_object
+from scaffolder.environment.system import CommandResult, System
+from scaffolder.messages import _
+
+NAMES = ("torch", "tensorflow")
+
+#: Seconds that an import may take; from a cold network disk it is half a minute.
+PATIENCE = 60.0
+
+_SCRIPT = Path(__file__).with_name("compute_script.py")
+
+#: Nothing to report: the probes of the GPU know better why there is none.
+_NO_GPU = re.compile(
+    r"no NVIDIA driver|No CUDA GPUs are available|no NVIDIA GPU|not compiled with|No HIP GPUs|hipErrorNoDevice",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What one process answered.
+
+    Attributes:
+        python: The interpreter.
+        answer: The last JSON object that it wrote; None where it wrote none.
+    """
+
+    name: str
+    python: str
+    result: CommandResult
+    answer: Mapping[str, Any] | None
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a Python at all. The Microsoft Store's stand-in ends with 9009."""
+        return self.result.problem == "timeout" or (
+            self.result.returncode is not None and self.result.returncode != 9009
+        )
+
+    @property
+    def stage(self) -> str:
+        return self.text("stage")
+
+    def text(self, key: str) -> str:
+        value = (self.answer or {}).get(key)
+        return value if isinstance(value, str) else ""
+
+    def items(self, key: str) -> list[Any]:
+        value = (self.answer or {}).get(key)
+        return value if isinstance(value, list) else []
+
+    def devices(self) -> list[Mapping[str, Any]]:
+        return [one for one in self.items("devices") if isinstance(one, dict)]
+
+    def companions(self) -> dict[str, Mapping[str, Any]]:
+        value = (self.answer or {}).get("companions")
+        return (
+            {str(name): one for name, one in value.items() if isinstance(one, dict)} if isinstance(value, dict) else {}
+        )
+
+
+def probe(system: System, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
+    """Import and compute, each framework in a process of its own, in the first interpreter that starts."""
+    for python, _own in candidates(system, folder):
+        with ThreadPoolExecutor(max_workers=len(NAMES)) as pool:
+            trials = list(pool.map(lambda name, python=python: _try(system, python, name), NAMES))
+        if any(trial.started for trial in trials):
+            findings = [finding for trial in trials for finding in _findings(system, trial)]
+            return {"computed": tuple(filter(None, map(_build, trials)))}, findings
+    return {}, []
+
+
+def _try(system: System, python: str, name: str) -> Trial:
+    result = system.run([python, "-X", f"newmodel={name}", str(_SCRIPT), name], timeout=PATIENCE)
+    return Trial(name=name, python=python, result=result, answer=last_object(result.stdout))
+
+
+def _build(trial: Trial) -> FrameworkBuild | None:
+    """The facts; None where the framework is not installed, or nothing is known of it."""
+    if trial.result.problem == "timeout":
+        return FrameworkBuild(name=trial.name, works=False, error="timeout")
+    if trial.answer is None or trial.answer.get("installed") is not True:
+        return None
+    seconds = trial.answer.get("seconds")
+    devices = trial.devices()
+    tried = {"cpu", *(str(one.get("device")) for one in devices)}
+    return FrameworkBuild(
+        name=trial.name,
+        version=trial.text("version"),
+        build=trial.text("build"),
+        architectures=tuple(one for one in trial.items("arch_list") if isinstance(one, str)),
+        devices=tuple(str(one.get("name") or one.get("device") or "GPU") for one in devices),
+        works=trial.stage == "done" and bool(tried & {one for one in trial.items("computed") if isinstance(one, str)}),
+        error=trial.text("error") or trial.text("device_error"),
+        seconds=float(seconds) if isinstance(seconds, (int, float)) else None,
+    )
+
+
+# --- findings ---------------------------------------------------------------------------------------------------------
+
+
+def _findings(system: System, trial: Trial) -> Iterator[Finding]:
+    if trial.result.problem == "timeout":
+        yield _too_slow(trial)
+        return
+    if trial.answer is None or trial.answer.get("installed") is not True:
+        return
+    stage = trial.stage
+    failed = _failure(trial)
+    if failed is not None and stage in trial.companions():
+        yield _companion_finding(system, trial, stage, failed)
+    elif failed is not None:
+        yield _framework_finding(system, trial, failed)
+    reason = trial.text("device_error")
+    if reason and failed is None and not trial.devices() and not _NO_GPU.search(reason):
+        yield _device_finding(system, trial, reason)
+    for name, entry in trial.companions().items():
+        error = entry.get("error")
+        if isinstance(error, str) and error:
+            version = entry.get("version")
+            own = Failure(
+                name=name, text=f"{error}\n{trial.result.stderr}", version=version if isinstance(version, str) else ""
+            )
+            yield _companion_finding(system, trial, name, own)
+    yield from _quiet_bitsandbytes(system, trial)
+    yield from _foreign_libraries(system, trial)
+
+
+def _failure(trial: Trial) -> Failure | None:
+    """What the framework, or what was imported after it, died of."""
+    error = trial.text("error")
+    ended = trial.result.returncode
+    if not error and (ended == 0 or trial.stage == "done"):
+        return None
+    stage = trial.stage if trial.stage in trial.companions() else trial.name
+    version = trial.text("version") if stage == trial.name else ""
+    # what it raised says most; what was written before may say why
+    return Failure(
+        name=stage, text=f"{error}\n{trial.result.stderr[-8000:]}".strip(), returncode=ended, version=version
+    )
+
+
+def _too_slow(trial: Trial) -> Finding:
+    return Finding(
+        code="NM414",
+        severity="slows",
+        what=_("Importing {framework} takes more than {seconds} seconds.").format(
+            framework=_title(trial.name), seconds=int(PATIENCE)
+        ),
+        meaning=_("Every start of a training waits as long."),
+        advice=_(
+            "A network disk, a virus scanner or a driver that does not answer: move the environment to a local disk, "
+            "and leave its folder out of the scan."
+        ),
+    )
+
+
+def _framework_finding(system: System, trial: Trial, failed: Failure) -> Finding:
+    cause = diagnose(system, failed)
+    title = _title(trial.name)
+    if trial.stage in ("devices", "compute"):
+        device = _device_name(trial)
+        return Finding(
+            code=cause.code or "NM405",
+            severity="blocks",
+            what=_("{framework} cannot compute on {device}: {why}.").format(
+                framework=title, device=device, why=cause.why
+            ),
+            meaning=_("A training on that device fails at its first step."),
+            advice=cause.advice,
+            commands=_commands(system, trial, cause),
+        )
+    return Finding(
+        code=cause.code or "NM404",
+        severity="blocks",
+        what=_("{framework} cannot be imported: {why}.").format(framework=title, why=cause.why),
+        meaning=_("Nothing that uses {framework} runs.").format(framework=title),
+        advice=cause.advice,
+        commands=_commands(system, trial, cause),
+    )
+
+
+def _device_finding(system: System, trial: Trial, reason: str) -> Finding:
+    """It works on the processor, and the driver gave a reason why not on the GPU."""
+    cause = diagnose(system, Failure(name=trial.name, text=reason, version=trial.text("version")))
+    return Finding(
+        code=cause.code or "NM405",
+        severity="blocks",
+        what=_("{framework} cannot use the GPU: {why}.").format(framework=_title(trial.name), why=cause.why),
+        meaning=_("Training would run on the processor, many times slower."),
+        advice=cause.advice,
+        commands=_commands(system, trial, cause),
+    )
+
+
+def _companion_finding(system: System, trial: Trial, name: str, failed: Failure) -> Finding:
+    cause = diagnose(system, failed)
+    commands = _commands(system, trial, cause)
+    if name == "numpy":
+        return Finding(
+            code=cause.code or "NM407",
+            severity="blocks",
+            what=_("{framework} and NumPy cannot exchange data: {why}.").format(
+                framework=_title(trial.name), why=cause.why
+            ),
+            meaning=_("Reading data for training fails."),
+            advice=cause.advice,
+            commands=commands,
+        )
+    optional = name == "bitsandbytes"
+    code = "NM406" if name in ("torchvision", "torchaudio") and cause.code not in ("NM407", "NM409") else cause.code
+    return Finding(
+        code=code or "NM404",
+        severity="slows" if optional else "blocks",
+        what=_("{package} cannot be imported: {why}.").format(package=name, why=cause.why),
+        meaning=(
+            _("QLoRA and 8-bit optimizers need it; all else works.")
+            if optional
+            else _("What uses {package} fails, transformers among others.").format(package=name)
+            if code == "NM406"
+            else _("Nothing that uses {package} runs.").format(package=name)
+        ),
+        advice=cause.advice,
+        commands=commands,
+    )
+
+
+def _quiet_bitsandbytes(system: System, trial: Trial) -> Iterator[Finding]:
+    entry = trial.companions().get("bitsandbytes", {})
+    gpu = any(one.get("kind") == "cuda" for one in trial.devices())
+    if entry.get("gpu") is False and not entry.get("error") and gpu:
+        yield Finding(
+            code="NM411",
+            severity="note",
+            what=_("bitsandbytes has no library for this GPU."),
+            meaning=_("QLoRA and 8-bit optimizers do not work; LoRA and full fine-tuning do."),
+            commands=(_install(system, trial.python, "--upgrade", "bitsandbytes"),),
+        )
+
+
+def _foreign_libraries(system: System, trial: Trial) -> Iterator[Finding]:
+    """A CUDA library of the machine was loaded although the environment brings the same one."""
+    site = str(PurePosixPath(trial.text("file")).parent.parent) if trial.text("file") else ""
+    if not site.startswith("/"):
+        return
+    searched = [place.rstrip("/") for place in system.environ.get("LD_LIBRARY_PATH", "").split(":") if place]
+    for path in trial.items("libraries"):
+        if not isinstance(path, str) or path.startswith(site + "/"):
+            continue
+        name, folder = PurePosixPath(path).name.partition(".so")[0], str(PurePosixPath(path).parent)
+        own = system.glob(f"{site}/nvidia/*/lib/{name}.so*") or system.glob(f"{site}/torch/lib/{name}.so*")
+        # the quick check has told of the folders in LD_LIBRARY_PATH
+        if own and folder not in searched:
+            yield Finding(
+                code="NM409",
+                severity="slows",
+                what=_("{framework} has loaded {library} instead of the one that was installed with it.").format(
+                    framework=_title(trial.name), library=path
+                ),
+                meaning=_("Another version than the one it was built with is loaded: the GPU may fail, or be slower."),
+                advice=_("A file in /etc/ld.so.conf.d names that folder; without it the framework takes its own."),
+            )
+
+
+def _commands(system: System, trial: Trial, cause: Cause) -> tuple[Command, ...]:
+    if not cause.install:
+        return cause.commands
+    return (*cause.commands, _install(system, trial.python, *cause.install))
+
+
+def _install(system: System, python: str, *words: str) -> Command:
+    """Install into the interpreter that was asked; a person does it, since an older version may be replaced."""
+    return command(system, python, "-m", "pip", "install", *words)
+
+
+def _device_name(trial: Trial) -> str:
+    device = trial.text("device")
+    if device == "cpu":
+        return _("the processor")
+    named = next(
+        (str(one.get("name")) for one in trial.devices() if one.get("device") == device and one.get("name")), ""
+    )
+    return named or device or _("the GPU")
+
+
+def _title(name: str) -> str:
+    return {"torch": "PyTorch", "tensorflow": "TensorFlow"}.get(name, name)
