@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaffolder.environment import accelerators, indexes, machine, pycharm, python, report, tools
+from scaffolder.environment import accelerators, indexes, pycharm, python, report, tools
 from scaffolder.environment.checks import CHECKS
 from scaffolder.environment.facts import Finding, Gpu, Interpreter, Report
 from scaffolder.environment.panel import panel, rows
@@ -145,48 +145,6 @@ def test_apple_also_under_rosetta(record: Record) -> None:
     assert accelerators.probe(system)[0]["accelerators"].gpus == (Gpu(kind="mps", name="Apple M4 Max", total=64 * GIB),)
     intel = record({"platform": "darwin", "machine": "x86_64"})
     assert accelerators.probe(intel)[0]["accelerators"].gpus == ()
-
-
-# --- memory, processor, disk ------------------------------------------------------------------------------------------
-
-
-def test_a_containers_limits_count(record: Record) -> None:
-    system = record(
-        {
-            "memory": [64 * GIB, 50 * GIB],
-            "cpu_count": 32,
-            "disk_free": 2 * GIB,
-            "files": {
-                "/sys/fs/cgroup/memory.max": "max.txt",
-                "/sys/fs/cgroup/memory.current": "current.txt",
-                "/sys/fs/cgroup/cpu.max": "cpu.txt",
-            },
-        },
-        {"max.txt": b"8589934592\n", "current.txt": b"1073741824\n", "cpu.txt": b"250000 100000\n"},
-    )
-    facts, findings = machine.probe(system, Path("/"))
-    found = facts["hardware"]
-    assert (found.memory_total, found.memory_available, found.memory_limited) == (8 * GIB, 7 * GIB, True)
-    assert found.cores == 3
-    assert codes(findings) == ["NM302"]
-
-
-def test_limits_of_the_older_control_groups_and_none(record: Record) -> None:
-    system = record(
-        {
-            "memory": [64 * GIB, 50 * GIB],
-            "cpu_count": 8,
-            "files": {
-                "/sys/fs/cgroup/memory/memory.limit_in_bytes": "limit.txt",
-                "/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "quota.txt",
-                "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "period.txt",
-            },
-        },
-        # without a limit the file holds the largest multiple of the page size
-        {"limit.txt": b"9223372036854771712\n", "quota.txt": b"-1\n", "period.txt": b"100000\n"},
-    )
-    found = machine.probe(system, Path("/"))[0]["hardware"]
-    assert (found.memory_total, found.memory_limited, found.cores) == (64 * GIB, False, 8)
 
 
 # --- Python, frameworks, tools, PyCharm -------------------------------------------------------------------------------
