@@ -11,13 +11,13 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from scaffolder.install.toml import read_toml
+from scaffolder.install.toml import toml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _UV_INDEX_VARIABLES = (
     "UV_DEFAULT_INDEX",
@@ -93,11 +93,30 @@ class PackageSettings:
         return "\n".join(lines).strip() + "\n"
 
 
-def pip_settings(environ: Mapping[str, str], home: Path) -> PackageSettings:
-    """Read pip's configuration files and `PIP_…` variables, in pip's own order (a later one wins)."""
+def read_file(path: Path) -> str | None:
+    """The text of a settings file; None where there is none, or none that can be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def pip_settings(
+    environ: Mapping[str, str],
+    home: Path,
+    *,
+    read: Callable[[Path], str | None] = read_file,
+    platform: str = sys.platform,
+) -> PackageSettings:
+    """Read pip's configuration files and `PIP_…` variables, in pip's own order (a later one wins).
+
+    Args:
+        read: How a file is read, for another machine than this one.
+        platform: Of that machine, as `sys.platform`.
+    """
     values: dict[str, str] = {}
-    for path in _pip_files(environ, home):
-        values.update(_read_pip_file(path))
+    for path in _pip_files(environ, home, read, platform):
+        values.update(_pip_values(read(path) or ""))
     for name, value in environ.items():
         if name.upper().startswith("PIP_") and value:
             values[name[4:].lower().replace("_", "-")] = value
@@ -112,18 +131,46 @@ def pip_settings(environ: Mapping[str, str], home: Path) -> PackageSettings:
     )
 
 
-def uv_names_an_index(environ: Mapping[str, str], home: Path) -> bool:
+def uv_names_an_index(
+    environ: Mapping[str, str],
+    home: Path,
+    *,
+    read: Callable[[Path], str | None] = read_file,
+    platform: str = sys.platform,
+) -> bool:
     """True if the person has told uv itself where packages come from."""
     if any(environ.get(name) for name in _UV_INDEX_VARIABLES):
         return True
-    return any(_UV_INDEX_KEYS & _keys(path) for path in _uv_files(environ, home))
+    return any(_UV_INDEX_KEYS & set(_uv_values(read(path) or "")) for path in uv_files(environ, home, platform))
 
 
-def _pip_files(environ: Mapping[str, str], home: Path) -> list[Path]:
+def uv_default_index(
+    environ: Mapping[str, str],
+    home: Path,
+    *,
+    read: Callable[[Path], str | None] = read_file,
+    platform: str = sys.platform,
+) -> str:
+    """The address that uv takes for PyPI by the person's own settings; empty where that is PyPI itself."""
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
+        if value := environ.get(name, ""):
+            return value.partition("=")[2] if "=" in value.partition("://")[0] else value
+    for path in reversed(uv_files(environ, home, platform)):  # the person's goes before the machine's
+        content = _uv_values(read(path) or "")
+        indexes = content.get("index")
+        for index in indexes if isinstance(indexes, list) else []:
+            if isinstance(index, dict) and index.get("default") is True:
+                return str(index.get("url", ""))
+        if isinstance(url := content.get("index-url"), str):
+            return url
+    return ""
+
+
+def _pip_files(environ: Mapping[str, str], home: Path, read: Callable[[Path], str | None], platform: str) -> list[Path]:
     own = environ.get("PIP_CONFIG_FILE", "")
     if own in {"/dev/null", "nul", "NUL"}:
         return []
-    if sys.platform == "win32":
+    if platform == "win32":
         machine = [Path(environ.get("PROGRAMDATA", r"C:\ProgramData")) / "pip/pip.ini"]
         person = [
             home / "pip/pip.ini",
@@ -136,21 +183,21 @@ def _pip_files(environ: Mapping[str, str], home: Path) -> list[Path]:
         machine.append(Path("/etc/pip.conf"))
         person = [home / ".pip/pip.conf"]
         person.append(Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf")
-        if sys.platform == "darwin":
+        if platform == "darwin":
             machine.insert(0, Path("/Library/Application Support/pip/pip.conf"))
             person.append(home / "Library/Application Support/pip/pip.conf")
         place = Path(sys.prefix) / "pip.conf"
-    if own and Path(own).is_file():
+    if own and read(Path(own)) is not None:
         person = []
     return [*machine, *person, place, *([Path(own)] if own else [])]
 
 
-def _read_pip_file(path: Path) -> dict[str, str]:
+def _pip_values(text: str) -> dict[str, str]:
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, configparser.Error):
-        return {}  # a missing file is usual; a broken one pip itself reports, in its own words
+        parser.read_string(text)
+    except configparser.Error:
+        return {}  # a broken file pip itself reports, in its own words
     values = {}
     for section in ("global", "install"):
         if parser.has_section(section):
@@ -159,12 +206,13 @@ def _read_pip_file(path: Path) -> dict[str, str]:
     return values
 
 
-def _uv_files(environ: Mapping[str, str], home: Path) -> list[Path]:
+def uv_files(environ: Mapping[str, str], home: Path, platform: str = sys.platform) -> list[Path]:
+    """uv's settings files: the machine's, then the person's."""
     if environ.get("UV_NO_CONFIG"):
         return []
     if own := environ.get("UV_CONFIG_FILE"):
         return [Path(own)]
-    if sys.platform == "win32":
+    if platform == "win32":
         machine = Path(environ.get("PROGRAMDATA", r"C:\ProgramData")) / "uv/uv.toml"
         person = Path(environ.get("APPDATA", home / "AppData/Roaming")) / "uv/uv.toml"
     else:
@@ -173,8 +221,8 @@ def _uv_files(environ: Mapping[str, str], home: Path) -> list[Path]:
     return [machine, person]
 
 
-def _keys(path: Path) -> set[str]:
+def _uv_values(text: str) -> dict[str, Any]:
     try:
-        return set(read_toml(path))
-    except (OSError, ValueError):
-        return set()  # uv itself reports a broken file
+        return toml(text)
+    except ValueError:
+        return {}  # uv itself reports a broken file

@@ -21,5 +21,17 @@ def read_toml(path: Path) -> dict[str, Any]:
         OSError: It cannot be read.
         ValueError: It is not UTF-8 or not TOML.
     """
-    content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    return toml(path.read_text(encoding="utf-8"))
+
+
+def toml(text: str) -> dict[str, Any]:
+    """The content of a text in TOML.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        content: dict[str, Any] = tomllib.loads(text)
+    except RecursionError as error:  # thousands of brackets in one another
+        raise ValueError("nested too deeply") from error
     return content
