@@ -1,0 +1,255 @@
+"""What transformer blocks are put together from, as transformers writes them.
+
+A local name here keeps a tensor alive as long as it does there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scaffolder.estimate.autograd import Tensor, elements
+from scaffolder.estimate.net import ATTENTION, EXPERTS, MLP, Net
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """The shape of an attention.
+
+    Attributes:
+        kv_heads: Heads of keys and values, shared by groups of query heads (Ainslie et al., 2023).
+        bias, out_bias: Whether the three projections, and the last one, have offsets.
+        rotary: Part of a head's numbers that is rotated by position, 0 without rotation (Su et al., 2021).
+        fused: One matrix makes queries, keys and values.
+        query_norm: `head` normalises each head's queries and keys, `full` all heads at once.
+        causal: A token sees only those before it.
+        eager: Scores are always written out.
+        mask: A mask is made and handed to the kernel: its keys and values are repeated for every query head.
+        dropout: Of the attention's weights.
+        upcast: Scores are normalised in float32 where they are written out.
+    """
+
+    hidden: int
+    heads: int
+    kv_heads: int
+    head: int
+    bias: bool = False
+    out_bias: bool = False
+    rotary: float = 0.0
+    fused: str = ""
+    query_norm: str = ""
+    norm: str = "rms"
+    causal: bool = True
+    mask: bool = False
+    eager: bool = False
+    dropout: float = 0.0
+    upcast: bool = True
+    names: tuple[str, str, str, str] = ("q_proj", "k_proj", "v_proj", "o_proj")
+
+
+def self_attention(net: Net, x: Tensor, a: Attention, position: Tensor | None = None) -> Tensor:
+    """(batch, length, hidden) to the same: project, rotate, attend, project back."""
+    batch, length, _ = x.shape
+    width = a.heads * a.head
+    shared = a.kv_heads * a.head
+    if a.fused:
+        whole = net.linear(x, a.fused, width + 2 * shared, ATTENTION, bias=a.bias)
+        parts = [(batch, length, width), (batch, length, shared), (batch, length, shared)]
+        query, key, value = net.tape.split(whole, list(parts))
+        del whole
+    else:
+        query = net.linear(x, a.names[0], width, ATTENTION, bias=a.bias)
+        key = net.linear(x, a.names[1], shared, ATTENTION, bias=a.bias)
+        value = net.linear(x, a.names[2], shared, ATTENTION, bias=a.bias)
+    if a.query_norm:
+        query, key = _normalised(net, query, key, a)
+    query = query.view(batch, a.heads, length, a.head)
+    key = key.view(batch, a.kv_heads, length, a.head)
+    value = value.view(batch, a.kv_heads, length, a.head)
+    if a.rotary and position is not None:
+        query, key = rotate(net, query, position, a.rotary), rotate(net, key, position, a.rotary)
+    key, value = remember(net, key, value)
+    mixed = attend(net, query, key, value, a)
+    return net.linear(mixed.view(batch, length, width), a.names[3], a.hidden, ATTENTION, bias=a.out_bias)
+
+
+def cross_attention(net: Net, x: Tensor, source: Tensor, a: Attention) -> Tensor:
+    """Queries from one sequence, keys and values from another."""
+    batch, length, _ = x.shape
+    width = a.heads * a.head
+    query = net.linear(x, a.names[0], width, ATTENTION, bias=a.bias).view(batch, a.heads, length, a.head)
+    key = net.linear(source, a.names[1], width, ATTENTION, bias=a.bias).view(batch, a.heads, source.shape[1], a.head)
+    value = net.linear(source, a.names[2], width, ATTENTION, bias=a.bias).view(*key.shape)
+    key, value = remember(net, key, value)
+    mixed = attend(net, query, key, value, a)
+    return net.linear(mixed.view(batch, length, width), a.names[3], a.hidden, ATTENTION, bias=a.out_bias)
+
+
+def _normalised(net: Net, query: Tensor, key: Tensor, a: Attention) -> tuple[Tensor, Tensor]:
+    shapes = query.shape, key.shape
+    if a.query_norm == "head":
+        query, key = query.view(-1, a.head), key.view(-1, a.head)
+    if a.norm == "layer":
+        query, key = net.layer_norm(query, "q_norm", bias=False), net.layer_norm(key, "k_norm", bias=False)
+    else:
+        first = a.norm == "gemma"
+        query, key = net.rms_norm(query, "q_norm", scale_first=first), net.rms_norm(key, "k_norm", scale_first=first)
+    return query.view(*shapes[0]), key.view(*shapes[1])
+
+
+def remember(net: Net, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """Into the cache, where there is one: what attends reads it from there."""
+    if not net.mode.cache:
+        return key, value
+    return net.tape.remember(key), net.tape.remember(value)
+
+
+def rotate(net: Net, x: Tensor, position: Tensor, part: float) -> Tensor:
+    """x · cos + rotated halves of x · sin, in the wider of the two precisions."""
+    tape = net.tape
+    wide = max(x.width, position.width)
+    turned = tape.map(x, keep="nothing", width=wide)
+    half = tape.new((elements(x.shape) // 2,), x.width)
+    swapped = tape.record(tape.new(x.shape, x.width), [tape.edge(x)], [], scratch=elements(x.shape) * x.width * 2)
+    del half
+    output = tape.add(turned, tape.map(swapped, keep="nothing", width=wide))
+    if part < 1:  # the rest of each head is put back beside what was turned
+        del turned, swapped
+        output = tape.copy(output)
+    return output
+
+
+def attend(net: Net, query: Tensor, key: Tensor, value: Tensor, a: Attention) -> Tensor:
+    """Every query looks at the keys; (batch, heads, length, head) of each."""
+    tape = net.tape
+    batch, heads, length, _ = query.shape
+    shape = (batch, heads, key.shape[2], key.shape[3])
+    values = (batch, heads, value.shape[2], value.shape[3])
+    width = tape.mode.autocast or query.width
+    fused = tape.mode.attention == "sdpa" and not a.eager
+    if tape.mode.device == "cpu" and a.dropout and tape.mode.training:
+        fused = False  # the processor's kernel knows no dropout
+    groups = a.heads // a.kv_heads
+    if fused and tape.mode.device == "cuda" and width == 4 and groups > 1 and not a.mask:
+        fused = False  # the kernel for float32 knows no groups
+    times = groups if a.mask or not fused or key.shape[3] != value.shape[3] or key.shape[3] > 256 else 1
+    key = tape.expand(key, times, shape)
+    value = tape.expand(value, times, values)
+    if fused:
+        return tape.fused_attention(query, key, value, causal=a.causal and not a.mask)
+    scores = tape.scale(tape.matmul(query, key, (batch, heads, length, key.shape[2])))
+    if a.causal or a.mask:
+        scores = tape.record(tape.new(scores.shape, scores.width), [tape.edge(scores, same=True)], [])
+    scores = tape.softmax(scores, 4 if a.upcast else 0)
+    scores = tape.cast(scores, width)
+    scores = tape.dropout(scores, a.dropout)
+    mixed = tape.matmul(scores, value, (batch, heads, length, value.shape[3]))
+    return tape.copy(mixed)
+
+
+def activate(net: Net, x: Tensor, name: str) -> Tensor:
+    """One of transformers' activation functions; several are written out step by step and keep more."""
+    tape = net.tape
+    if name in ("gelu_new", "gelu_fast"):
+        # 0.5 · x · (1 + tanh(√(2/π) · (x + 0.044715 · x³)))
+        half = tape.scale(x)
+        inner = tape.scale(tape.add(x, tape.scale(tape.map(x, keep="input"))))
+        curve = tape.map(inner, keep="output")
+        del inner
+        return tape.mul(half, tape.scale(curve))
+    if name == "quick_gelu":
+        return tape.mul(x, tape.map(tape.scale(x), keep="output"))
+    if name == "relu2":
+        return tape.map(tape.map(x, keep="output"), keep="input")
+    if name in ("relu", "tanh", "sigmoid"):
+        return tape.map(x, keep="output")
+    return tape.map(x, keep="input")
+
+
+def mlp(
+    net: Net, x: Tensor, width: int, act: str, names: tuple[str, str], *, bias: bool, dropout: float = 0.0
+) -> Tensor:
+    """Out and back: two matrices with an activation between."""
+    hidden = x.shape[-1]
+    x = net.linear(x, names[0], width, MLP, bias=bias)
+    x = activate(net, x, act)
+    x = net.tape.dropout(x, dropout)
+    return net.linear(x, names[1], hidden, MLP, bias=bias)
+
+
+def gated_mlp(
+    net: Net, x: Tensor, width: int, act: str, *, bias: bool = False, fused: bool = False, dropout: float = 0.0
+) -> Tensor:
+    """SwiGLU and its kin (Shazeer, 2020): down(act(gate(x)) · up(x))."""
+    hidden = x.shape[-1]
+    if fused:
+        both = net.linear(x, "gate_up_proj", 2 * width, MLP, bias=bias)
+        shape = (*x.shape[:-1], width)
+        gate, up = net.tape.split(both, [shape, shape])
+        product = net.tape.mul(activate(net, gate, act), up)
+        del both
+    else:
+        gate = activate(net, net.linear(x, "gate_proj", width, MLP, bias=bias), act)
+        product = net.tape.mul(gate, net.linear(x, "up_proj", width, MLP, bias=bias))
+        del gate
+    product = net.tape.dropout(product, dropout)
+    return net.linear(product, "down_proj", hidden, MLP, bias=bias)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experts:
+    """A mixture of experts (Shazeer et al., 2017).
+
+    Attributes:
+        count: How many there are, of which `active` work on a token.
+        width: Of one expert's inner layer.
+        shared: Inner width of the expert that every token passes, 0 without one; `shared_gate` weighs it.
+        router_bias: Whether the router has an offset for each expert that is trained.
+    """
+
+    count: int
+    active: int
+    width: int
+    act: str = "silu"
+    shared: int = 0
+    shared_gate: bool = False
+    router_bias: bool = False
+    router_upcast: bool = False
+
+
+def experts(net: Net, x: Tensor, e: Experts) -> Tensor:
+    """Route every token, sort the pairs of token and expert, and multiply each group by its expert's matrices."""
+    tape = net.tape
+    batch, length, hidden = x.shape
+    flat = x.view(batch * length, hidden)
+    router = net.weight("gate.weight", (e.count, hidden), EXPERTS)
+    if e.router_bias:
+        net.weight("gate.bias", (e.count,), EXPERTS)
+    routed = tape.linear(tape.cast(flat, 4) if e.router_upcast else flat, router)
+    chosen = tape.map(tape.softmax(routed, 4), keep="nothing")
+    del routed
+    pairs = batch * length * e.active
+    rows = tape.record(tape.new((pairs, hidden), flat.width), [tape.edge(flat)], [])
+    up = net.weight("experts.gate_up_proj", (e.count, 2 * e.width, hidden), EXPERTS)
+    down = net.weight("experts.down_proj", (e.count, hidden, e.width), EXPERTS)
+    both = tape.grouped(rows, up)
+    del rows
+    gate, value = tape.split(both, [(pairs, e.width), (pairs, e.width)])
+    del both
+    product = tape.mul(activate(net, gate, e.act), value)
+    del gate, value
+    result = tape.grouped(product, down)
+    del product
+    weights = Tensor((pairs, 1), result.width, chosen.storage, chosen.node)
+    weighed = tape.mul(result, weights)
+    del result
+    output = tape.record(tape.new((batch * length, hidden), weighed.width), [tape.edge(weighed)], [])
+    output = tape.cast(output, x.width)
+    del weighed
+    if e.shared:
+        with net.scope("shared_expert"):
+            beside = gated_mlp(net, flat, e.shared, e.act)
+        if e.shared_gate:
+            opened = tape.map(net.linear(flat, "shared_expert_gate", 1, MLP, bias=False), keep="output")
+            beside = tape.mul(beside, opened)
+        output = tape.add(output, beside)
+    return output.view(batch, length, hidden)

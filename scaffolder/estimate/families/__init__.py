@@ -1,0 +1,1 @@
+"""The architectures that are known, by the `model_type` of their configuration."""
