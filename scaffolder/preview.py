@@ -95,6 +95,7 @@ _TITLES = {
     "precision": N_("precision"),
     "package_manager": N_("package manager"),
     "framework_index": N_("packages from"),
+    "framework_build": N_("build"),
     "license": N_("licence"),
     "copyright_holder": N_("copyright"),
     "use_git": N_("git"),

@@ -14,6 +14,14 @@ from typing import TYPE_CHECKING, Any
 from scaffolder import messages, own_data
 from scaffolder.answers import Answer, missing
 from scaffolder.catalog import Catalog, Question
+from scaffolder.environment.choices import (
+    build_name,
+    build_problems,
+    framework_problem,
+    framework_remark,
+    gpu_problem,
+    precision,
+)
 from scaffolder.environment.facts import Report
 from scaffolder.errors import Interrupted, NewmodelError
 from scaffolder.messages import _
@@ -72,6 +80,7 @@ def unavailable(report: Report, catalog: Catalog, framework: str | None = None) 
     if report.platform == "darwin":
         reasons["accelerator.cuda"] = Reason(text=_("there is no NVIDIA driver for macOS"))
         reasons["accelerator.rocm"] = Reason(text=_("there is no AMD driver for macOS"))
+        reasons["accelerator.xpu"] = Reason(text=_("PyTorch's build for Intel GPUs is for Linux and Windows"))
     else:
         reasons["accelerator.mps"] = Reason(text=_("only on a Mac"))
     if report.platform == "win32":
@@ -84,9 +93,16 @@ def unavailable(report: Report, catalog: Catalog, framework: str | None = None) 
         ("cuda", _("no NVIDIA GPU was found")),
         ("rocm", _("no AMD GPU was found")),
         ("mps", _("no Apple GPU was found")),
+        ("xpu", _("no Intel GPU was found")),
     ):
         if report.gpu(kind) is None:
             reasons.setdefault(f"accelerator.{kind}", Reason(text=text, absent=True))
+        elif framework is not None:
+            problem = gpu_problem(report, framework, kind)
+            if problem:
+                reasons.setdefault(f"accelerator.{kind}", Reason(text=problem, absent=True))
+    for build, text in build_problems(report).items():
+        reasons[f"framework_build.{build}"] = Reason(text=text, absent=True)
     gpu = report.gpu("cuda")
     if gpu is not None and gpu.capability is not None and gpu.capability < (8, 0):
         reasons["precision.bfloat16"] = Reason(
@@ -102,6 +118,9 @@ def _framework_reason(report: Report, catalog: Catalog, name: str) -> Reason | N
     label = next(choice.label for choice in catalog.questions["framework"].choices if choice.value == name)
     if report.platform == "darwin" and report.machine == "x86_64" and report.gpu("mps") is None:
         return Reason(text=_("{framework} has no packages for Intel Macs any more").format(framework=label))
+    problem = framework_problem(report, name)
+    if problem:
+        return Reason(text=problem, absent=True)
     oldest, too_new = catalog.python_range(name)
     if not report.interpreters or report.python_for(oldest, too_new) is not None:
         return None
@@ -130,6 +149,10 @@ def suggestion(name: str, report: Report, reasons: Mapping[str, Reason], answers
             return "bfloat16"
         if capability is not None and capability >= (7, 0):
             return "float16"
+    if name == "precision":
+        return precision(report, str(answers.get("accelerator")))
+    if name == "framework_build":
+        return build_name(report, str(answers.get("accelerator")))
     if name == "package_manager":
         return "uv" if report.tools.uv is not None else "pip"
     if name == "framework_index":
@@ -200,6 +223,8 @@ class Interview:
             answer = self._answer(question, copier_question)
             self._map.user[name] = answer
             self._result.values[name] = answer
+            if name == "framework" and (remark := self._remark(str(answer))):
+                self._result.notes.append(remark)
             if name == "language" and self._ask and self._follow_language and name not in self._given:
                 messages.set_language(str(answer))
         return self._result
@@ -325,6 +350,10 @@ class Interview:
                 )
             )
 
+    def _remark(self, framework: str) -> str:
+        """What a person should know of a framework on this machine before choosing it."""
+        return "" if self._report is None else framework_remark(self._report, framework)
+
     # --- the terminal -----------------------------------------------------------------------------------------------
 
     def _prompt(self, question: Question, copier_question: Any, default: Answer) -> Answer:
@@ -335,6 +364,11 @@ class Interview:
         copier_question.validator = check
         del self._map.init[question.name]
         structure["message"] = question.title  # copier's own adds a line break
+        if question.name == "framework":
+            for choice in structure["choices"]:
+                remark = self._remark(str(choice.value))
+                if remark and not choice.disabled:
+                    choice.title = f"{choice.title}  ({remark})"
         if structure["type"] == "select":
             structure["instruction"] = _("(arrow keys, then Enter)")
         elif structure["type"] != "confirm":

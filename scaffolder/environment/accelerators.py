@@ -9,7 +9,7 @@ from scaffolder.environment.chips import capability_of
 from scaffolder.environment.facts import Accelerators, Finding, Gpu
 from scaffolder.environment.pci import NVIDIA, Card, cards
 from scaffolder.environment.system import System
-from scaffolder.environment.virtual import container, wsl
+from scaffolder.environment.virtual import container, jetson_release, wsl
 from scaffolder.environment.virtual import jetson as jetson_model
 from scaffolder.messages import _
 
@@ -40,6 +40,7 @@ def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
         wsl=place.wsl,
         container=place.container,
         jetson=place.jetson,
+        jetson_release=jetson_release(system) if place.jetson else None,
         macos=place.macos,
         rocm=radeon.rocm,
     )

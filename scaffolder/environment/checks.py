@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from scaffolder.environment import (
     accelerators,
+    build_findings,
     disk,
     framework_probe,
     frameworks,
@@ -74,6 +75,12 @@ CHECKS: tuple[Check, ...] = (
         probe=lambda system, folder: frameworks.probe(system, folder),
     ),
     Check(
+        name="builds",
+        title=N_("what fits what"),
+        judge=lambda report: build_findings.judge(report),
+        after=("python", "accelerators", "tools", "frameworks"),
+    ),
+    Check(
         name="computing",
         title=N_("frameworks at work"),
         probe=lambda system, folder: framework_probe.probe(system, folder),
@@ -89,7 +96,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 #: What `newmodel init` asks before its questions.
-INIT = ("python", "accelerators", "machine", "disk", "tools", "pycharm", "frameworks", "indexes")
+INIT = ("python", "accelerators", "machine", "disk", "tools", "pycharm", "frameworks", "builds", "indexes")
 
 
 def named(names: Collection[str]) -> Sequence[Check]:

@@ -179,7 +179,7 @@ def versions_macro() -> str:
     """The content of templates/macros/versions.jinja."""
     known = table()
     lines = [
-        "{#- Made by python -m scaffolder.environment.compatibility from compatibility.toml beside it: edit that. -#}",
+        "{#- Made from environment/compatibility.toml by python -m scaffolder.environment.compatibility. -#}",
         "{#- The one table of tested versions. `newmodel update` moves a project to newer ones. -#}",
         *(f"{{%- set {name} = '{version}' -%}}" for name, version in known.pins.items()),
         "{#- Python versions for which the framework (and Keras) has wheels: lowest, and first that is too new. -#}",
@@ -187,10 +187,6 @@ def versions_macro() -> str:
         "{#- PyTorch's own package indexes, by build. -#}",
         "{%- set pytorch_index = {",
         *(f"  '{name}': '{index}'," for name, index in indexes("pytorch").items()),
-        "} -%}",
-        "{#- The build for an accelerator where nothing is known about driver and chip. -#}",
-        "{%- set pytorch_build = {",
-        *(f"  '{accelerator}': '{name}'," for accelerator, name in default_builds("pytorch").items()),
         "} -%}",
     ]
     return "\n".join(lines) + "\n"

@@ -163,6 +163,7 @@ class Accelerators:
         wsl: 2 or 1 inside the Windows Subsystem for Linux, otherwise 0.
         container: `docker`, `podman`, `kubernetes`, `container` (another one) or empty.
         jetson: Model of an NVIDIA Jetson, empty elsewhere.
+        jetson_release: Its Linux release, (36, 4) for JetPack 6; None elsewhere.
         macos: Version of macOS, (15, 6); None elsewhere.
         rocm: Version of AMD's ROCm on this machine, empty where there is none.
     """
@@ -176,6 +177,7 @@ class Accelerators:
     wsl: int = 0
     container: str = ""
     jetson: str = ""
+    jetson_release: tuple[int, int] | None = None
     macos: tuple[int, int] | None = None
     rocm: str = ""
 

@@ -12,7 +12,7 @@ from scaffolder.environment.chips import capability_of
 from scaffolder.environment.compatibility import cuda_of_driver
 from scaffolder.environment.facts import Gpu, GpuProcess
 from scaffolder.environment.system import CommandResult, System
-from scaffolder.environment.virtual import WSL_LIBRARIES
+from scaffolder.environment.virtual import WSL_LIBRARIES, wsl
 
 #: What every driver's tool can be asked; its header is never read: its words change between drivers.
 _FIELDS = ("driver_version", "name", "memory.total", "memory.free", "compute_cap")
@@ -75,7 +75,8 @@ def ask(system: System) -> Nvidia:
         if answer is not None and not found.gpus:
             found = replace(found, error=answer.error)
     if found.cuda is None:
-        found = replace(found, cuda=cuda_of_driver(found.driver, system.platform))
+        # inside WSL it is the driver of Windows, and has a number of its series
+        found = replace(found, cuda=cuda_of_driver(found.driver, "win32" if wsl(system) else system.platform))
     return _with_slices(system, found)
 
 

@@ -1,0 +1,264 @@
+"""What follows from driver, chip, Python, operating system and architecture together."""
+
+from __future__ import annotations
+
+from scaffolder.environment.builds import (
+    JETSON_INDEXES,
+    LABELS,
+    fitting_build,
+    jetson_needs_own,
+    match,
+    needed_driver,
+    rows,
+)
+from scaffolder.environment.compatibility import last_driver, pair, table
+from scaffolder.environment.driver_steps import nvidia_driver
+from scaffolder.environment.facts import Command, Finding, Gpu, Report, command
+from scaffolder.messages import _
+
+#: The same code as gfx1030 by AMD's own compiler (target gfx10-3-generic), so that a card can pass for one.
+#: https://llvm.org/docs/AMDGPUUsage.html#amdgpu-generic-processor-table. The graphics inside processors
+#: (gfx1033, gfx1035, gfx1036) are left out: they are known to compute wrong results or to crash.
+_PASSES_FOR = {"gfx1031": "10.3.0", "gfx1032": "10.3.0", "gfx1034": "10.3.0"}
+
+
+def judge(report: Report) -> list[Finding]:
+    """Findings about what fits what."""
+    framework = main_framework(report)
+    found = [
+        *_intel_mac(report),
+        *_old_macos(report),
+        *_python(report),
+        *_jetson(report),
+        *_tensorflow_on_windows(report),
+    ]
+    for gpu in report.accelerators.gpus:
+        if gpu.kind == "cuda" and not jetson_needs_own(report):
+            found += _nvidia(report, framework, gpu)
+        elif gpu.kind == "rocm":
+            found += _amd(report, gpu)
+    return list({(finding.code, finding.what): finding for finding in found}.values())
+
+
+def main_framework(report: Report) -> str:
+    """The project's framework, where one is installed; PyTorch otherwise, which init suggests."""
+    versions = report.frameworks.versions
+    installed = {"tensorflow", "tensorflow-cpu"} & set(versions)
+    return "tensorflow" if installed and "torch" not in versions else "pytorch"
+
+
+def _nvidia(report: Report, framework: str, gpu: Gpu) -> list[Finding]:
+    if not any(row.accelerator == "cuda" for row in rows(report, framework)):
+        return []  # no build at all for this system, which is said elsewhere
+    one = match(report, framework, gpu)
+    label = f"{LABELS[framework]} {table().version(framework)}"
+    chip = ".".join(map(str, gpu.capability)) if gpu.capability else ""
+    if not one.rows:
+        newer = framework == "tensorflow" and gpu.capability is not None and gpu.capability >= (10, 0)
+        return [
+            Finding(
+                code="NM209",
+                severity="slows",
+                what=_("{label} has no build with code for {gpu} (compute capability {chip}).").format(
+                    label=label, gpu=gpu.name, chip=chip
+                ),
+                meaning=_("The card is newer than the framework's build: training fails, or runs on the processor.")
+                if newer
+                else _("The card is too old: training runs on the processor."),
+                advice=_("PyTorch has a build for this card.") if newer else "",
+            )
+        ]
+    if one.row is None:
+        return [_old_driver(report, gpu, needed_driver(report, one.rows[-1]), label)]
+    newest = next(row for row in rows(report, framework) if row.accelerator == "cuda")
+    if newest not in one.rows and framework == "pytorch":
+        return [
+            Finding(
+                code="NM208",
+                severity="note",
+                what=_("{gpu} (compute capability {chip}) needs an older build of {label}: {build}.").format(
+                    gpu=gpu.name, chip=chip, label=label, build=one.row.name
+                ),
+                meaning=_(
+                    "newmodel chooses it. What a plain “pip install torch” takes has no code for this card and fails "
+                    "with “no kernel image is available”."
+                ),
+                commands=_install(report, framework),
+            )
+        ]
+    return []
+
+
+def _install(report: Report, framework: str) -> tuple[Command, ...]:
+    build = fitting_build(report, framework)
+    return () if build is None else build.pip
+
+
+def _old_driver(report: Report, gpu: Gpu, needed: str, label: str) -> Finding:
+    place = report.accelerators
+    steps = nvidia_driver(report, wsl=place.wsl, container=place.container, branch=last_driver(gpu.capability))
+    return Finding(
+        code="NM204",
+        severity="blocks",
+        what=_("NVIDIA's driver {driver} is too old: {label} needs {needed} or newer for {gpu}.").format(
+            driver=place.driver, label=label, needed=needed, gpu=gpu.name
+        ),
+        meaning=_("The GPU would not be used, and training would run on the processor."),
+        advice=steps.advice,
+        commands=steps.commands,
+    )
+
+
+def _amd(report: Report, gpu: Gpu) -> list[Finding]:
+    if report.platform != "linux" or not gpu.target or match(report, "pytorch", gpu).rows:
+        return []
+    passes = _PASSES_FOR.get(gpu.target)
+    return [
+        Finding(
+            code="NM216",
+            severity="slows",
+            what=_("PyTorch's build for AMD GPUs has no code for {gpu} ({target}).").format(
+                gpu=gpu.name, target=gpu.target
+            ),
+            meaning=_("Training fails on this GPU; newmodel chooses the processor."),
+            advice=_(
+                "The card can pass for one that is supported; AMD does not vouch for it, so check the results. Set "
+                "this before training, and take the build for AMD:"
+            )
+            if passes
+            else "",
+            commands=(Command(line=f"export HSA_OVERRIDE_GFX_VERSION={passes}"),) if passes else (),
+        )
+    ]
+
+
+def _jetson(report: Report) -> list[Finding]:
+    if not jetson_needs_own(report):
+        return []
+    release = report.accelerators.jetson_release
+    build = fitting_build(report, "pytorch")
+    has_own = build is not None and build.name == "jetson"
+    if has_own:
+        advice = _("Install NVIDIA's own build into the project's environment, in place of the pinned one:")
+    elif release is not None and release[0] < min(JETSON_INDEXES):
+        advice = _("This release of Jetson Linux is too old for the frameworks of today: update JetPack.")
+    else:
+        advice = _("See NVIDIA's page for this board: {page}").format(
+            page="https://docs.nvidia.com/deeplearning/frameworks/install-pytorch-jetson-platform/index.html"
+        )
+    return [
+        Finding(
+            code="NM218",
+            severity="blocks",
+            what=_("This is an {model}: the frameworks' ordinary builds have no code for its GPU.").format(
+                model=report.accelerators.jetson
+            ),
+            meaning=_("With them training runs on the processor; NVIDIA has builds of its own for these boards."),
+            advice=advice,
+            commands=build.pip if build is not None and has_own else (),
+        )
+    ]
+
+
+def _tensorflow_on_windows(report: Report) -> list[Finding]:
+    if report.platform != "win32" or report.gpu("cuda") is None:
+        return []
+    chosen = main_framework(report) == "tensorflow"
+    return [
+        Finding(
+            code="NM220",
+            severity="slows" if chosen else "note",
+            what=_("TensorFlow sees no GPU on Windows; its last version that did is 2.10, of 2022."),
+            meaning=_("A TensorFlow project trains on the processor here; a PyTorch project uses the GPU."),
+            advice=_("Choose PyTorch, or work with TensorFlow inside WSL 2:"),
+            commands=(Command(line="wsl.exe --install"),),
+        )
+    ]
+
+
+def _intel_mac(report: Report) -> list[Finding]:
+    if report.platform != "darwin" or report.machine == "arm64" or report.gpu("mps") is not None:
+        return []
+    return [
+        Finding(
+            code="NM226",
+            severity="blocks",
+            what=_("This is a Mac with an Intel processor."),
+            meaning=_(
+                "PyTorch (since 2.3) and TensorFlow (since 2.17) have no packages for it; nothing can be trained."
+            ),
+            advice=_("Train on another computer: PyCharm can run a project on one over SSH, or in Docker."),
+        )
+    ]
+
+
+def _old_macos(report: Report) -> list[Finding]:
+    version = report.accelerators.macos
+    if version is None or report.gpu("mps") is None:
+        return []
+    (row,) = (row for row in rows(report, "pytorch") if row.accelerator == "mps")
+    if version >= pair(row.macos):
+        return []
+    others = [row for row in rows(report, "tensorflow") if version >= pair(row.macos)]
+    return [
+        Finding(
+            code="NM221",
+            severity="slows" if others else "blocks",
+            what=_("macOS {version} is too old for PyTorch {torch}, which needs {needed} or newer.").format(
+                version=".".join(map(str, version)), torch=table().version("pytorch"), needed=row.macos
+            ),
+            meaning=_(
+                "pip finds no PyTorch for this Mac, and its GPU is not used; TensorFlow would run on the processor."
+            )
+            if others
+            else _("pip finds neither PyTorch nor TensorFlow for this Mac."),
+            advice=_("Update macOS: Apple menu → System Settings → General → Software Update. In the terminal:"),
+            commands=(Command(line="softwareupdate --list"),),
+        )
+    ]
+
+
+def _python(report: Report) -> list[Finding]:
+    """No Python that a framework has packages for."""
+    if not report.interpreters:
+        return []
+    missing = [name for name in LABELS if rows(report, name) and report.python_for(*table().python_range(name)) is None]
+    if not missing:
+        return []
+    nothing = set(missing) == {name for name in LABELS if rows(report, name)}
+    framework = missing[0] if nothing else missing[-1]
+    oldest, too_new = table().python_range(framework)
+    here = ", ".join(dict.fromkeys(one.text for one in report.interpreters[:4]))
+    return [
+        Finding(
+            code="NM103",
+            severity="blocks" if nothing else "note",
+            what=_("{framework} has packages for Python {oldest} to {newest} (64 bits); here is {found}.").format(
+                framework=LABELS[framework],
+                oldest=".".join(map(str, oldest)),
+                newest=f"{too_new[0]}.{too_new[1] - 1}",
+                found=here,
+            ),
+            meaning=_("Neither PyTorch nor TensorFlow can be installed with the Python that is here.")
+            if nothing
+            else _("{framework} cannot be installed with it; the other framework can.").format(
+                framework=LABELS[framework]
+            ),
+            advice=_("Install another Python beside it; nothing that is here changes:"),
+            commands=_install_python(report, too_new),
+        )
+    ]
+
+
+def _install_python(report: Report, too_new: tuple[int, int]) -> tuple[Command, ...]:
+    version = f"{too_new[0]}.{too_new[1] - 1}"
+    if report.tools.uv is not None:
+        return (command(report, "uv", "python", "install", version, safe=True),)
+    if report.platform == "win32":
+        return (command(report, "winget", "install", "--id", f"Python.Python.{version}", "--exact"),)
+    if report.platform == "darwin":
+        return (command(report, "brew", "install", f"python@{version}"),)
+    return (
+        Command(line="curl -LsSf https://astral.sh/uv/install.sh | sh"),
+        Command(line=f"uv python install {version}"),
+    )
