@@ -17,14 +17,23 @@ NAME = "CUDA_VISIBLE_DEVICES"
 
 def unknown_device(value: str, gpus: Sequence[Gpu]) -> str | None:
     """The first entry that names no GPU of this machine; None where every entry does."""
+    return next((entry for entry in _entries(value) if _position(entry, gpus) is None), None)
+
+
+def named_twice(value: str, gpus: Sequence[Gpu]) -> str | None:
+    """The first entry that names a GPU which was named before: then CUDA shows none at all."""
     seen: set[int] = set()
-    for entry in (part.strip() for part in value.split(",")):
+    for entry in _entries(value):
         position = _position(entry, gpus)
-        if position is None or position in seen:  # one that is named twice ends the list as well
-            return entry
-        if position >= 0:
+        if position is not None and position >= 0:
+            if position in seen:
+                return entry
             seen.add(position)
     return None
+
+
+def _entries(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",")]
 
 
 def _position(entry: str, gpus: Sequence[Gpu]) -> int | None:
@@ -52,17 +61,21 @@ def findings(system: System, gpus: Sequence[Gpu]) -> list[Finding]:
     first = value.split(",")[0].strip()
     if first in ("", "-1") or first.lower() in ("none", "void", "nodevfiles"):
         return [hidden(system, NAME, value)]
-    unknown = unknown_device(value, gpus)
-    if unknown is None:
+    unknown, twice = unknown_device(value, gpus), named_twice(value, gpus)
+    if unknown is None and twice is None:
         return []
-    nothing = unknown == first
+    nothing = twice is not None or unknown == first
     return [
         Finding(
             code="NM219",
             severity="slows",
-            what=_(
+            what=_("{name} is “{value}” and names the GPU “{entry}” twice.").format(
+                name=NAME, value=_short(value), entry=_short(twice)
+            )
+            if twice is not None
+            else _(
                 "{name} is “{value}”, and “{entry}” is no GPU of this machine: it has {count}, counted from 0."
-            ).format(name=NAME, value=_short(value), entry=_short(unknown), count=len(gpus)),
+            ).format(name=NAME, value=_short(value), entry=_short(unknown or ""), count=len(gpus)),
             meaning=_("Programs see no GPU at all, and training runs on the processor.")
             if nothing
             else _("Programs see only the GPUs that are named before it."),
