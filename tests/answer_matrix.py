@@ -138,10 +138,12 @@ def _allowed_pairs() -> set[Pair]:
 def _row_with(pair: Pair, missing: set[Pair]) -> Answers:
     """A row with the given pair, grown greedily: each answer is the one that covers most of what is missing."""
     first, left, second, right = pair
+    # some answers need a third one that is no default: a build needs its accelerator
+    thirds: list[Answers] = [{}, *({name: value} for name in choices() for value in choices()[name])]
     row = next(
         row
-        for cell in cells()
-        if (row := complete({**cell, first: left, second: right})) is not None and pair in _pairs(row)
+        for cell, third in itertools.product(cells(), thirds)
+        if (row := complete({**cell, **third, first: left, second: right})) is not None and pair in _pairs(row)
     )
     for name in choices():
         if name not in (first, second):
