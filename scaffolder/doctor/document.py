@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from scaffolder.environment.builds import LABELS, Build, fitting_build
 from scaffolder.environment.facts import Finding, Report
 
 #: Goes up when a field changes its meaning or goes away; a new field changes nothing.
@@ -20,6 +21,7 @@ class Document:
         newmodel: Version of the program.
         blocked: Whether something blocks training; the exit code is then 1.
         findings: What is not as it could be, the worst first.
+        builds: Which build of each framework fits this machine, and how it is installed.
         machine: What is so, as far as it was looked at.
     """
 
@@ -27,6 +29,7 @@ class Document:
     newmodel: str
     blocked: bool
     findings: tuple[Finding, ...]
+    builds: tuple[Build, ...]
     machine: Report
 
     def as_json(self) -> dict[str, Any]:
@@ -43,8 +46,17 @@ def document(report: Report, version: str) -> Document:
         newmodel=version,
         blocked=any(finding.severity == "blocks" for finding in report.findings),
         findings=report.findings,
+        builds=fitting_builds(report),
         machine=report,
     )
+
+
+def fitting_builds(report: Report) -> tuple[Build, ...]:
+    """The build of each framework that has one for this machine; none where the GPU was not looked at."""
+    if "accelerators" not in report.checks:
+        return ()
+    found = (fitting_build(report, framework) for framework in LABELS)
+    return tuple(build for build in found if build is not None)
 
 
 def schema() -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scaffolder.doctor.document import fitting_builds
+from scaffolder.environment.builds import LABELS
 from scaffolder.environment.checks import CHECKS
 from scaffolder.environment.facts import Finding, Report
 from scaffolder.environment.panel import SIGNS, STYLES, facts
@@ -26,6 +28,7 @@ def show(console: Console, report: Report) -> None:
             console.print(heading, style=f"bold {STYLES[severity]}")
         for finding in found:
             _finding(console, finding)
+    _builds(console, report)
     console.print(verdict(report), style="bold")
     if report.findings:
         example = report.findings[0].code
@@ -52,6 +55,25 @@ def _finding(console: Console, finding: Finding) -> None:
     for command in finding.commands:
         # however long, a command stays one line: it is there to be copied
         console.print(f"    $ {command.line}", style="cyan", soft_wrap=True)
+    console.print()
+
+
+def _builds(console: Console, report: Report) -> None:
+    from rich.padding import Padding
+
+    builds = fitting_builds(report)
+    if not builds:
+        return
+    console.print(_("What fits this machine (newmodel init installs it into the project)"), style="bold")
+    for build in builds:
+        name = f"{LABELS[build.framework]} {build.version}".strip()
+        title = name if build.gpu is None else _("{framework} for {gpu}").format(framework=name, gpu=build.gpu.name)
+        console.print(Padding(title, (0, 0, 0, 2)))
+        for text in (build.reason, build.upgrade):
+            if text:
+                console.print(Padding(text, (0, 0, 0, 4)))
+        for command in build.uv if report.tools.uv else build.pip:
+            console.print(f"    $ {command.line}", style="cyan", soft_wrap=True)
     console.print()
 
 
