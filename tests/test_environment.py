@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaffolder.environment import accelerators, indexes, pycharm, python, report, tools
+from scaffolder.environment import accelerators, pycharm, python, report, tools
 from scaffolder.environment.checks import CHECKS
 from scaffolder.environment.facts import Finding, Gpu, Interpreter, Report
 from scaffolder.environment.panel import panel, rows
@@ -266,13 +266,6 @@ def test_pycharm_on_a_mac(record: Record) -> None:
     (found,) = pycharm.probe(system)[0]["pycharm"]
     assert found.folder == "/Applications/PyCharm CE.app"
     assert found.edition == "PyCharm Community"
-
-
-def test_an_index_out_of_reach_is_a_finding(record: Record) -> None:
-    assert indexes.probe(record({"reachable": [indexes.PYTORCH]}))[1] == []
-    facts, findings = indexes.probe(record({}))
-    assert facts["indexes"].pytorch is False
-    assert codes(findings) == ["NM701"]
 
 
 # --- all together -----------------------------------------------------------------------------------------------------

@@ -363,11 +363,11 @@ class Server:
     """A server that training needs, and how it answered.
 
     Attributes:
-        role: `packages`, `pytorch`, `hub`, `modelscope`, or `mirror`: one that could stand in.
+        role: `packages`, `pytorch`, `hub`, `modelscope`, or one that could stand in: `mirror`, `hub mirror`.
         url: The address that was asked, without a password.
         name: Of a mirror, as `newmodel mirrors --use` takes it.
         reachable: Whether anything answered.
-        seconds: Until the first bytes of the answer were there.
+        seconds: Until the sample that is read was there.
         issuer: Who signed the server's certificate.
         error: Why it did not answer, as `WebAnswer.error`.
     """
@@ -390,6 +390,7 @@ class Network:
         servers: Those that were asked.
         proxy: The proxy that programs here are told to use, without a password; empty without one.
         proxy_source: Who tells: the environment variable's name, `system`, or `pip`.
+        proxy_script: Address of an automatic proxy configuration, which Python programs cannot follow.
         clock_error: Seconds that this machine's clock is ahead of the servers'; None where unknown.
     """
 
@@ -397,6 +398,7 @@ class Network:
     servers: tuple[Server, ...] = ()
     proxy: str = ""
     proxy_source: str = ""
+    proxy_script: str = ""
     clock_error: float | None = None
 
     @property
@@ -450,6 +452,10 @@ class Report:
             if oldest <= interpreter.version[:2] < too_new and interpreter.bits == 64
         ]
         usable = [interpreter for interpreter in fitting if interpreter.can_make_venv] or fitting
+        # one of conda's environments may be deleted, and what was built without parts fails at the first download
+        usable = [one for one in usable if not one.missing and one.source != "conda"] or usable
+        if self.gpu("mps") is not None:
+            usable = [one for one in usable if one.machine != "x86_64"] or usable
         own = [interpreter for interpreter in usable if interpreter.path == self.executable]
         return next(iter(own or usable), None)
 

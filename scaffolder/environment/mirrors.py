@@ -79,7 +79,7 @@ MIRRORS = (
         packages="https://mirror.nju.edu.cn/pypi/web/simple",
         pytorch="https://mirror.nju.edu.cn/pytorch/whl",
         pytorch_kind="index",
-        source="https://doc.nju.edu.cn/books/e1654",
+        source="https://doc.nju.edu.cn/books/35f4a/page/pypi-python-package-index",
     ),
 )
 

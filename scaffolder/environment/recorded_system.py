@@ -29,7 +29,8 @@ class RecordedSystem:
     - `unwritable`: paths below which nothing can be written
     - `which`: tool to path, or to several
     - `links`: path to where it leads
-    - `web`: address to the fields of `WebAnswer`; other addresses have an unknown name
+    - `web`: address to the fields of `WebAnswer`; an address without a path, `https://pypi.org`, stands for all of its
+      server. Other addresses have an unknown name
     - `files`: path on that machine to a file in the folder, to null for one that merely exists, or to
       `{"content": "file" or null, "size": bytes, "directory": true}` with what of it matters
     - `commands`: a list of `{"arguments": […], "returncode": 0, "stdout": "file", "stderr": "file", "problem": ""}`,
@@ -179,7 +180,8 @@ class RecordedSystem:
         return url in self.content.get("reachable", [])
 
     def web(self, url: str, *, timeout: float, limit: int = 0) -> WebAnswer:  # noqa: ARG002
-        answer = self.content.get("web", {}).get(url)
+        answers = self.content.get("web", {})
+        answer = answers.get(url, answers.get("/".join(url.split("/")[:3])))
         return WebAnswer(error="name") if answer is None else WebAnswer(**answer)
 
     def _files(self) -> Mapping[str, Any]:

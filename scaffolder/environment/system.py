@@ -63,7 +63,9 @@ class WebAnswer:
         size: Bytes of the body that were read.
         date: The answer's `Date` header.
         issuer: Organisation that issued the server's certificate.
+            Also known where the machine does not trust it.
         error: Empty, `timeout`, `name` (unknown host), `refused`, `certificate`, `proxy`, or the system's own words.
+        detail: Why a certificate was not trusted, in OpenSSL's words.
     """
 
     status: int | None = None
@@ -72,6 +74,7 @@ class WebAnswer:
     date: str = ""
     issuer: str = ""
     error: str = ""
+    detail: str = ""
 
 
 class System(Protocol):

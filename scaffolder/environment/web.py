@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import ssl
 import threading
@@ -12,6 +13,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
+from scaffolder.environment.certificate import issuer_of
 from scaffolder.environment.system import WebAnswer
 
 
@@ -31,9 +33,10 @@ def ask(url: str, *, timeout: float, limit: int = 0) -> WebAnswer:
 
 def _ask(url: str, timeout: float, limit: int) -> WebAnswer:
     began = time.monotonic()
-    request = urllib.request.Request(url, headers={"User-Agent": "newmodel"})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310 - addresses from our own table
+        request = urllib.request.Request(url, headers={"User-Agent": "newmodel"})  # noqa: S310 - our own addresses
+        # an opener of its own: the shared one keeps the proxy that was set when it was first used
+        with urllib.request.build_opener().open(request, timeout=timeout) as answer:
             issuer = _issuer(answer)
             body = answer.read(limit) if limit else b""
             return WebAnswer(
@@ -44,16 +47,22 @@ def _ask(url: str, timeout: float, limit: int) -> WebAnswer:
                 issuer=issuer,
             )
     except urllib.error.HTTPError as error:
-        return WebAnswer(status=error.code, seconds=time.monotonic() - began, date=error.headers.get("Date", "") or "")
-    except urllib.error.URLError as error:
-        return WebAnswer(error=_kind(error.reason, url), seconds=time.monotonic() - began)
-    except (OSError, ValueError) as error:
-        return WebAnswer(error=_kind(error, url), seconds=time.monotonic() - began)
+        return WebAnswer(
+            status=error.code,
+            seconds=time.monotonic() - began,
+            date=error.headers.get("Date", "") or "",
+            issuer=_issuer(error.fp),
+        )
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        seconds = time.monotonic() - began
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            issuer = _untrusted_issuer(url, timeout - seconds)
+            return WebAnswer(error="certificate", seconds=seconds, issuer=issuer, detail=reason.verify_message)
+        return WebAnswer(error=_kind(reason, url), seconds=seconds)
 
 
 def _kind(reason: object, url: str) -> str:
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return "certificate"
     if isinstance(reason, TimeoutError):
         return "timeout"
     proxied = urlsplit(url).scheme in urllib.request.getproxies() and not _bypassed(url)
@@ -72,6 +81,26 @@ def _bypassed(url: str) -> bool:
     with contextlib.suppress(OSError):
         return bool(urllib.request.proxy_bypass(urlsplit(url).hostname or ""))
     return False
+
+
+def _untrusted_issuer(url: str, seconds: float) -> str:
+    """Who signed a certificate that this machine does not trust: nothing is asked over that connection."""
+    address = urlsplit(url)
+    host, port = address.hostname or "", address.port or 443
+    proxy = urlsplit(urllib.request.getproxies().get("https", "")) if not _bypassed(url) else urlsplit("")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    first = (proxy.hostname, proxy.port or 8080) if proxy.hostname else (host, port)
+    connection = http.client.HTTPSConnection(*first, timeout=max(0.1, seconds), context=context)
+    try:
+        if proxy.hostname:
+            connection.set_tunnel(host, port)
+        connection.connect()
+        return issuer_of(connection.sock.getpeercert(binary_form=True) or b"")
+    except (OSError, ValueError, AttributeError, http.client.HTTPException):
+        return ""
+    finally:
+        connection.close()
 
 
 def _issuer(answer: Any) -> str:
