@@ -150,32 +150,6 @@ def test_apple_also_under_rosetta(record: Record) -> None:
 # --- Python, frameworks, tools, PyCharm -------------------------------------------------------------------------------
 
 
-def test_interpreters_are_asked_and_virtual_environments_seen_through(record: Record) -> None:
-    answers = {
-        "new.json": ["/usr/bin/python3.13", [3, 13, 1], 64, "x86_64", True, False, "/usr/bin/python3.13"],
-        "venv.json": ["/home/me/env/bin/python", [3, 12, 4], 64, "x86_64", True, True, "/usr/bin/python3.12"],
-        "old.json": ["/usr/bin/python2", [2, 7, 18], 64, "x86_64", False, False, "/usr/bin/python2"],
-    }
-    system = record(
-        {
-            "executable": "/home/me/env/bin/python",
-            "which": {"python3": "/usr/bin/python3.13", "python": ["/usr/bin/python2", "/broken/python"]},
-            "commands": [
-                {"arguments": ["/home/me/env/bin/python", "*"], "stdout": "venv.json"},
-                {"arguments": ["/usr/bin/python3.13", "*"], "stdout": "new.json"},
-                {"arguments": ["/usr/bin/python2", "*"], "stdout": "old.json"},
-                {"arguments": ["/broken/python", "*"], "stdout": "garbage.txt"},
-            ],
-        },
-        {**{name: json.dumps(answer).encode() for name, answer in answers.items()}, "garbage.txt": b"\x00\xff["},
-    )
-    found = python.probe(system)[0]["interpreters"]
-    assert [(one.path, one.text) for one in found] == [
-        ("/usr/bin/python3.13", "3.13.1"),
-        ("/usr/bin/python3.12", "3.12.4"),
-    ]
-
-
 def test_our_own_python_is_preferred_where_it_fits() -> None:
     interpreters = tuple(
         Interpreter(path=f"/usr/bin/python3.{minor}", version=(3, minor, 0)) for minor in (14, 13, 12, 11)
@@ -190,17 +164,6 @@ def test_our_own_python_is_preferred_where_it_fits() -> None:
     assert found.python_for((3, 10), (3, 14)) == interpreters[2]
     assert found.python_for((3, 13), (3, 15)) == interpreters[0]
     assert found.python_for((3, 15), (3, 16)) is None
-
-
-def test_a_python_that_makes_no_environments_is_a_finding(record: Record) -> None:
-    answer = ["/usr/bin/python3", [3, 11, 2], 64, "x86_64", False, False, "/usr/bin/python3"]
-    system = record(
-        {"commands": [{"arguments": ["/usr/bin/python3", "*"], "stdout": "a.json"}]},
-        {"a.json": json.dumps(answer).encode()},
-    )
-    findings = python.probe(system)[1]
-    assert codes(findings) == ["NM102"]
-    assert findings[0].commands[0].line == "sudo apt install python3.11-venv"
 
 
 def test_tools(record: Record) -> None:

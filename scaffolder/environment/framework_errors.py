@@ -46,6 +46,7 @@ _RULES: tuple[tuple[str, Rule], ...] = (
     (r"WinError (?:126|127|182|193|1114)\b|DLL load failed|DLL initialization routine failed", causes.dll),
     (
         r"no kernel image is available|is not compatible with the current PyTorch installation"
+        r"|not built with CUDA kernel binaries compatible with compute capability"
         r"|CUDA_ERROR_NO_BINARY_FOR_GPU|CUDA_ERROR_INVALID_PTX|cudaErrorNoKernelImageForDevice"
         r"|HSA_STATUS_ERROR_INVALID_ISA|hipErrorNoBinaryForGpu|invalid device function",
         causes.no_kernel,
@@ -111,6 +112,14 @@ def diagnose(system: System, failure: Failure) -> Cause:
         # what was written before a crash may be about something else
         return known if known is not None and known.code else _crash(failure)
     return known or Cause(why=own_words(failure))
+
+
+def code_of(text: str) -> str:
+    """The finding that the words of a failure lead to by themselves; empty where they lead to none."""
+    for pattern, rule in _RULES:
+        if re.search(pattern, text):
+            return "NM403" if rule is causes.no_kernel else "NM402" if rule is causes.old_driver else ""
+    return ""
 
 
 def _by_words(system: System, failure: Failure) -> Cause | None:

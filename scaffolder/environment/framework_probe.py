@@ -60,7 +60,7 @@ from typing import Any
 
 from scaffolder.environment.facts import Command, Finding, FrameworkBuild, command
 from scaffolder.environment.framework_causes import Cause, Failure
-from scaffolder.environment.framework_errors import diagnose
+from scaffolder.environment.framework_errors import code_of, diagnose
 from scaffolder.environment.inventory import candidates, last_object
 from scaffolder.environment.system import CommandResult, System
 from scaffolder.messages import _
@@ -128,7 +128,9 @@ def probe(system: System, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
         with ThreadPoolExecutor(max_workers=len(NAMES)) as pool:
             trials = list(pool.map(lambda name, python=python: _try(system, python, name), NAMES))
         if any(trial.started for trial in trials):
-            findings = [finding for trial in trials for finding in _findings(system, trial)]
+            findings = [
+                finding for trial in trials for finding in _findings(system, trial) if finding.code not in _MATCHED
+            ]
             return {"computed": tuple(filter(None, map(_build, trials)))}, findings
     return {}, []
 
@@ -154,12 +156,25 @@ def _build(trial: Trial) -> FrameworkBuild | None:
         architectures=tuple(one for one in trial.items("arch_list") if isinstance(one, str)),
         devices=tuple(str(one.get("name") or one.get("device") or "GPU") for one in devices),
         works=trial.stage == "done" and bool(tried & {one for one in trial.items("computed") if isinstance(one, str)}),
-        error=trial.text("error") or trial.text("device_error"),
+        error=_words(trial),
         seconds=float(seconds) if isinstance(seconds, (int, float)) else None,
     )
 
 
+def _words(trial: Trial) -> str:
+    """What it raised, and the line before it that says why; empty where all went well."""
+    error = trial.text("error") or trial.text("device_error")
+    if not error and trial.stage == "done":
+        return ""
+    decisive = next((line for line in trial.result.stderr.splitlines() if code_of(line)), "")
+    return error if not decisive or code_of(error) else f"{error}\n{decisive}".strip()
+
+
 # --- findings ---------------------------------------------------------------------------------------------------------
+
+
+#: Said where the GPU's driver and chip are known, with the build that fits: framework_match.py.
+_MATCHED = ("NM402", "NM403")
 
 
 def _findings(system: System, trial: Trial) -> Iterator[Finding]:

@@ -103,15 +103,19 @@ def candidates(system: System, folder: Path) -> Iterator[tuple[str, bool]]:
 
 
 def last_object(text: str) -> dict[str, Any] | None:
-    """The JSON object on the last line that holds one; what else is written there is passed over."""
-    for line in reversed(text.splitlines()):
-        if line.lstrip().startswith("{"):
+    """The last JSON object that begins on a line of its own; what else is written there is passed over."""
+    end = len(text)
+    while end > 0:
+        begin = text.rfind("\n{", 0, end) + 1  # 0 where there is none
+        if text[begin : begin + 1] == "{":
             try:
-                content = json.loads(line)
+                content, _end = json.JSONDecoder().raw_decode(text, begin)
             except (ValueError, RecursionError):
-                continue
-            if isinstance(content, dict):
-                return content
+                pass
+            else:
+                if isinstance(content, dict):
+                    return content
+        end = begin - 1
     return None
 
 

@@ -1,105 +1,174 @@
-"""Which Pythons are here?"""
+"""Which Pythons are here, and what is wrong with them?"""
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
-from scaffolder.environment.facts import Finding, Interpreter, command
+from scaffolder.environment.facts import Finding, Interpreter
+from scaffolder.environment.inventory import last_object
+from scaffolder.environment.python_findings import Pythons, judge_pythons
+from scaffolder.environment.python_places import candidates
 from scaffolder.environment.system import System
-from scaffolder.messages import _
 
-_NAMES = ("python3", "python", *(f"python3.{minor}" for minor in range(10, 16)))
+#: Seconds for a start: a virus scanner looks at an interpreter that it has not seen before.
+PATIENCE = 5.0
 
-# one line of JSON from any Python since 3.0; isolated, so that PYTHONPATH and the current folder have no say
-_QUESTION = (
-    "import sys,struct,platform,json,importlib.util as u;"
-    "print(json.dumps([sys.executable,list(sys.version_info[:3]),struct.calcsize('P')*8,platform.machine(),"
-    "bool(u.find_spec('venv') and u.find_spec('ensurepip')),getattr(sys,'base_prefix',sys.prefix)!=sys.prefix,"
-    "getattr(sys,'_base_executable',None) or sys.executable]))"
-)
+#: Parts that an interpreter may lack; those with an underscore need a library of the system when it is built.
+PARTS = ("venv", "ensurepip", "pip", "_ctypes", "_ssl", "_lzma", "_bz2", "_sqlite3", "zlib", "readline")
+
+# One line of JSON from any Python since 3.4; isolated, so that PYTHONPATH and the current folder have no say. Extension
+# modules are imported, since a file that is there may miss its library. The module json would take as long as all else.
+_QUESTION = f"""
+import sys, os, importlib.util
+def there(name):
+    try:
+        if name[0] != "_" and name != "zlib":
+            return importlib.util.find_spec(name) is not None
+        return bool(__import__(name))
+    except Exception:
+        return False
+def text(value):
+    raw = value.encode("utf-16-be", "surrogatepass")
+    return '"' + "".join("\\\\u%04x" % (raw[i] * 256 + raw[i + 1]) for i in range(0, len(raw), 2)) + '"'
+names = {PARTS!r}
+if os.name == "nt":
+    names = [name for name in names if name != "readline"]
+    machine = "ARM64" if "ARM64" in sys.version else "AMD64" if "AMD64" in sys.version else "x86"
+else:
+    machine = os.uname()[4]
+managed = os.path.join(os.path.dirname(os.__file__), "EXTERNALLY-MANAGED")
+conda = sys.prefix if os.path.isdir(os.path.join(sys.prefix, "conda-meta")) else ""
+answer = [
+    ("executable", text(sys.executable)),
+    ("version", str(list(sys.version_info[:3]))),
+    ("bits", "64" if sys.maxsize > 2**32 else "32"),
+    ("machine", text(machine)),
+    ("base", text(getattr(sys, "_base_executable", None) or sys.executable)),
+    ("venv", "true" if getattr(sys, "base_prefix", sys.prefix) != sys.prefix else "false"),
+    ("conda", text(conda)),
+    ("missing", "[" + ",".join(text(name) for name in names if not there(name)) + "]"),
+    ("managed", text(managed if os.path.exists(managed) else "")),
+]
+print("{{" + ",".join('"' + name + '":' + value for name, value in answer) + "}}")
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What one candidate said.
+
+    Attributes:
+        path: As it was asked.
+        interpreter: None where it is no Python of today.
+        stand_in: Whether it is the Microsoft Store's, which is no Python at all.
+        trouble: `timeout`, or what was wrong with its answer; empty where nothing was.
+    """
+
+    path: str
+    interpreter: Interpreter | None = None
+    stand_in: bool = False
+    trouble: str = ""
 
 
 def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
     """Every interpreter that can be found, newest first, and the one below newmodel's own environment."""
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        answers = list(pool.map(lambda path: _ask(system, path), _candidates(system)))
+    own_place = system.real_path(system.executable)
+    paths = _one_of_each(system, candidates(system))
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        answers = list(pool.map(lambda path: ask(system, path), paths))
     found: dict[str, Interpreter] = {}
-    for interpreter in answers:
-        if interpreter is not None:
-            found.setdefault(system.real_path(interpreter.path), interpreter)
-    interpreters = sorted(found.values(), key=lambda one: one.version, reverse=True)
-    own = answers[0].path if answers and answers[0] is not None else system.executable
-    return {"interpreters": tuple(interpreters), "executable": own}, _findings(system, interpreters)
+    own = system.executable
+    for answer in answers:
+        if answer.interpreter is not None:
+            known = found.setdefault(system.real_path(answer.interpreter.path), answer.interpreter)
+            if own_place in (answer.path, system.real_path(answer.path)):
+                own = known.path
+    interpreters = tuple(sorted(found.values(), key=lambda one: one.version, reverse=True))
+    pythons = Pythons(
+        interpreters=interpreters,
+        own=own,
+        stand_ins=tuple(answer.path for answer in answers if answer.stand_in),
+        troubled=tuple((answer.path, answer.trouble) for answer in answers if answer.trouble),
+    )
+    return {"interpreters": interpreters, "executable": own}, judge_pythons(system, pythons)
 
 
-def _candidates(system: System) -> list[str]:
-    paths: list[str] = [system.executable]
-    for name in _NAMES:
-        paths += system.which_all(name)
-    for pattern in (".pyenv/versions/*/bin/python", ".local/share/uv/python/*/bin/python3"):
-        paths += system.glob(str(system.home / pattern))
-    if system.platform == "darwin":
-        paths += system.glob("/opt/homebrew/bin/python3.1[0-9]") + system.glob(
-            "/Library/Frameworks/Python.framework/Versions/3.1[0-9]/bin/python3"
-        )
-    if system.platform == "win32":
-        launcher = system.run(["py", "-0p"])
-        paths += re.findall(r"([A-Za-z]:\\\S.*?\.exe)", launcher.stdout)
-        # the Store's stand-in opens a shop window instead of answering
-        paths = [path for path in paths if "\\WindowsApps\\" not in path]
-    return list(dict.fromkeys(filter(None, paths)))
+def _one_of_each(system: System, paths: Sequence[str]) -> Iterator[str]:
+    """One path for each file: not the one in newmodel's own environment, whose packages are not the interpreter's."""
+    chosen: dict[str, str] = {}
+    for path in paths:
+        place = system.real_path(path)
+        if place not in chosen or chosen[place] == system.executable:
+            chosen[place] = path
+    yield from chosen.values()
 
 
-def _ask(system: System, path: str) -> Interpreter | None:
-    answer = system.run([path, "-I", "-c", _QUESTION], timeout=5.0)
-    if not answer.ok:
-        return None
+def ask(system: System, path: str) -> Answer:
+    """Start an interpreter and let it describe itself."""
+    answer = system.run([path, "-X", "newmodel=python", "-I", "-c", _QUESTION], timeout=PATIENCE)
+    if answer.returncode == 9009 or ("Microsoft Store" in answer.stdout + answer.stderr and not answer.ok):
+        return Answer(path=path, stand_in=True)
+    if answer.problem == "timeout":
+        return Answer(path=path, trouble="timeout")
+    if answer.returncode is None or re.search(r"Unknown option|SyntaxError", answer.stderr):
+        return Answer(path=path)  # not there, or older than this question
+    content = last_object(answer.stdout) if answer.ok else None
+    if content is None:
+        lines = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
+        return Answer(path=path, trouble=_printable(lines[-1]) if lines else f"exit code {answer.returncode}")
     try:
-        executable, version, bits, machine, can_make_venv, in_venv, base = json.loads(
-            answer.stdout.strip().splitlines()[-1]
-        )
-        interpreter = Interpreter(
-            # an environment made from an environment would break when the first one goes: use what is below both
-            path=str((base if in_venv else executable) or path),
-            version=(int(version[0]), int(version[1]), int(version[2])),
-            bits=int(bits),
-            machine=str(machine),
-            can_make_venv=bool(can_make_venv),
-        )
-    except (ValueError, IndexError, TypeError):
-        return None
-    return interpreter if interpreter.version >= (3, 8, 0) else None
+        interpreter = _read(path, content)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return Answer(path=path, trouble=_printable(answer.stdout.strip()))
+    return Answer(path=path, interpreter=interpreter if interpreter.version >= (3, 8, 0) else None)
 
 
-def _findings(system: System, interpreters: list[Interpreter]) -> list[Finding]:
-    findings = []
-    usable = [one for one in interpreters if one.bits == 64]
-    if interpreters and not usable:
-        findings.append(
-            Finding(
-                code="NM101",
-                severity="blocks",
-                what=_("Every Python here is a 32-bit one."),
-                meaning=_("PyTorch and TensorFlow have packages for 64-bit Python alone."),
-                advice=_("Install a 64-bit Python from https://www.python.org/downloads/."),
-            )
-        )
-    if usable and not any(one.can_make_venv for one in usable):
-        version = ".".join(map(str, usable[0].version[:2]))
-        findings.append(
-            Finding(
-                code="NM102",
-                severity="blocks" if system.which("uv") is None else "note",
-                what=_("Python cannot make virtual environments: its module ensurepip is missing."),
-                meaning=_("The project's packages would have no place of their own."),
-                commands=(
-                    (command(system, "sudo", "apt", "install", f"python{version}-venv"),)
-                    if system.platform == "linux"
-                    else ()
-                ),
-            )
-        )
-    return findings
+def _read(path: str, content: dict[str, Any]) -> Interpreter:
+    first, second, third = (int(one) for one in content["version"])
+    missing = {one for one in content.get("missing", ()) if isinstance(one, str)}
+    virtual = content.get("venv") is True
+    # an environment made from an environment would break when the first one goes: use what is below both
+    place = content.get("base") if virtual else content.get("executable")
+    place = place if isinstance(place, str) and place else path
+    return Interpreter(
+        path=place,
+        version=(first, second, third),
+        bits=int(content.get("bits", 64)),
+        machine=str(content.get("machine", "")),
+        can_make_venv=not missing & {"venv", "ensurepip"},
+        # a virtual environment may have no pip although the interpreter below has
+        has_pip="pip" not in missing or virtual,
+        missing=tuple(sorted(missing - {"venv", "ensurepip", "pip"})),
+        managed=bool(content.get("managed")),
+        source="conda" if content.get("conda") else _source(place),
+    )
+
+
+def _source(path: str) -> str:
+    """Who brought an interpreter, by where it lies."""
+    place = path.replace("\\", "/")
+    for pattern, source in (
+        (r"/uv/(?:data/)?python/", "uv"),
+        (r"/\.?pyenv(?:-win|/pyenv-win)?/versions/", "pyenv"),
+        (r"/(?:ana|mini)conda\d?/|/(?:mini|mamba)forge\d?/|/envs/[^/]+/", "conda"),
+        (r"/(?:opt/homebrew|Cellar|\.linuxbrew)/|^/usr/local/opt/python@", "homebrew"),
+        (
+            r"/Python\.framework/Versions/\d|/Programs/Python/Python\d|/pythoncore-\d"
+            r"|^[A-Z]:/(?:Program Files/)?Python\d",
+            "python.org",
+        ),
+        (r"/WindowsApps/", "store"),
+        (r"^/usr/bin/|^/bin/|^/usr/local/bin/|/CommandLineTools/|/Xcode", "system"),
+    ):
+        if re.search(pattern, place, re.IGNORECASE):
+            return source
+    return ""
+
+
+def _printable(text: str, limit: int = 120) -> str:
+    text = "".join(one for one in text if one.isprintable())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
