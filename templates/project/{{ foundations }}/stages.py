@@ -5,14 +5,14 @@ XOR in NumPy → split → scale → the network in NumPy and in the framework �
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from .agreement import compare_with_numpy
 from .baseline import baseline_probabilities, guess_probabilities
-from .command_line import parse, run
+from .commands import AFTER, BEFORE, command, whole_flow
 from .config import EvalConfig, FinetuneConfig, ModelConfig, PredictConfig, TrainConfig
 from .console import print_table, say
 from .data import load_data, make_dataset
@@ -33,56 +33,13 @@ from .model import FRAMEWORK, build_model, freeze_backbone, loss, save_model, to
 from .pages import Experiments, evaluation_page, finetuning_page, training_page
 from .problems import Rows, Scaling, Splits
 from .rows_file import read_rows, write_predictions
-from .runs import Run, latest_run, new_run, open_run
-from .trained import MODEL, Trained, find_run, first_task, open_model, second_task, task_of
+from .run_selection import MODEL, find_run, start
+from .runs import Run, new_run
+from .trained import Trained, first_task, open_model, second_task, task_of
 from .training import fit
 
-Arguments = Sequence[str] | None
-Config = TypeVar("Config")
 GUESS, STRAIGHT, BEST = "without looking at X", "straight boundary", "best possible"
 IN_NUMPY, IN_FRAMEWORK = "network in NumPy", f"network in {FRAMEWORK}"
-BEFORE, AFTER = "before fine-tuning", "after fine-tuning"
-
-
-def train_command(argv: Arguments = None) -> int:
-    """`train.py`: see `train`."""
-    return run(lambda: train(settings(TrainConfig, "train", argv)))
-
-
-def finetune_command(argv: Arguments = None) -> int:
-    """`finetune.py`: see `finetune`."""
-    return run(lambda: finetune(settings(FinetuneConfig, "finetune", argv)))
-
-
-def evaluate_command(argv: Arguments = None) -> int:
-    """`eval.py`: see `evaluate`."""
-    return run(lambda: evaluate(settings(EvalConfig, "eval", argv)))
-
-
-def predict_command(argv: Arguments = None) -> int:
-    """`predict.py`: see `predict`."""
-    return run(lambda: predict(settings(PredictConfig, "predict", argv)))
-
-
-def flow_command(argv: Arguments = None) -> int:
-    """`flow.py`: see `flow`."""
-    return run(lambda: flow(argv))
-
-
-def flow(argv: Arguments = None) -> None:
-    """Train → evaluate → fine-tune → evaluate, each with its own file in configs/."""
-    config = settings(TrainConfig, "train", argv)
-    say("\n1 of 4: train")
-    trained = train(config)
-    say("\n2 of 4: evaluate")
-    evaluate(settings(EvalConfig, "eval", ["--run", str(trained.folder)]))
-    say("\n3 of 4: fine-tune")
-    finetuned = finetune(settings(FinetuneConfig, "finetune", ["--pretrained", str(trained.folder)]))
-    say("\n4 of 4: evaluate")
-    evaluate(settings(EvalConfig, "eval", ["--run", str(finetuned.folder)]))
-    metrics = finetuned.metrics()
-    print_results("Before and after fine-tuning", {BEFORE: metrics["before"], AFTER: metrics["after"]})
-    say(f"Report: {finetuned.path('report.html')}")
 
 
 def train(config: TrainConfig) -> Run:
@@ -247,19 +204,6 @@ def predict(config: PredictConfig) -> Path:
     return output
 
 
-def settings(config_class: type[Config], name: str, argv: Arguments) -> Config:
-    """The settings of a stage, from configs/NAME.yaml and the command line."""
-    description = (config_class.__doc__ or "").strip()
-    return parse(config_class, description=description, config_files=[f"configs/{name}.yaml"], argv=argv)
-
-
-def start(stage: str, config: object, resume: str) -> Run:
-    """A new run, or the one to go on with."""
-    if not resume:
-        return new_run(stage, config)
-    return latest_run(stage, holding="checkpoints") if resume == "latest" else open_run(resume)
-
-
 def count(splits: Splits) -> dict[str, int]:
     return {"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)}
 
@@ -267,3 +211,10 @@ def count(splits: Splits) -> dict[str, int]:
 def print_results(title: str, results: Mapping[str, Metrics]) -> None:
     """One row per model."""
     print_table(title, [{"": name, **result} for name, result in results.items()])
+
+
+train_command = command(train, TrainConfig, "train")
+finetune_command = command(finetune, FinetuneConfig, "finetune")
+evaluate_command = command(evaluate, EvalConfig, "eval")
+predict_command = command(predict, PredictConfig, "predict")
+flow_command = whole_flow(train=train, evaluate=evaluate, finetune=finetune, show=print_results)

@@ -14,9 +14,8 @@ from .metrics import Metrics, evaluate
 from .model import load_model, to_predictions
 from .numpy_network import Array
 from .problems import SECOND_CLASSES, FourGroups, Rows, Splits, split
-from .runs import Run, age, latest_run, open_run
-
-MODEL = "model"  # folder in a run: weights and scaling
+from .run_selection import MODEL
+from .runs import Run, open_run
 
 
 @dataclass(frozen=True)
@@ -39,21 +38,6 @@ def open_model(run: Run) -> Trained:
     if not (run.folder / MODEL).exists():
         raise UserError(f"{run.folder} holds no trained model: it was stopped, or is a run of another kind.")
     return Trained(load_model(run.path(MODEL)))
-
-
-def find_run(name: str, *stages: str) -> Run:
-    """Open the run of this name, or the newest one of these stages for `latest`. Raises UserError."""
-    if name != "latest":
-        return open_run(name)
-    found = []
-    for stage in stages:
-        try:
-            found.append(latest_run(stage, holding=MODEL))
-        except UserError as error:
-            missing = error
-    if not found:
-        raise missing
-    return max(found, key=lambda run: (not run.environment().get("trial"), age(run.folder)))
 
 
 # --- The problems -------------------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ from .data import load_data
 from .device import seed_everything
 from .metrics import Metrics, main_metric
 from .model import build_model, freeze_backbone, loss, save_model, unfreeze
+from .run_selection import MODEL
 from .runs import Run
 from .split import Splits
-from .trained import MODEL, Trained, open_model
+from .trained import Trained, open_model
 from .training import fit
 
 

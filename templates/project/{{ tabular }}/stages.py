@@ -3,16 +3,15 @@
 read → split → decide what the columns are → train → evaluate → fine-tune to the segment → evaluate → report
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import pandas as pd
 
 from .baseline import baseline_metrics, guess_metrics
 from .columns import Columns, convert, fit_target, show_decisions
-from .command_line import parse, run
+from .commands import AFTER, BEFORE, command, whole_flow
 from .config import EvalConfig, FinetuneConfig, PredictConfig, TrainConfig
 from .console import print_table, say
 from .data import load_data
@@ -24,15 +23,14 @@ from .metrics import HIGHER_IS_BETTER, Metrics, main_metric, mean_of, measure
 from .model import build_model, loss, save_model
 from .pages import evaluation_page, finetuning_page, training_page
 from .preparation import Prepared, choose_columns, convert_all, fingerprint, prepare
-from .runs import Run, latest_run, new_run, open_run, write_atomically
+from .run_selection import MODEL, find_run, start
+from .runs import Run, new_run, write_atomically
 from .split import Splits
 from .table import read_table
 from .trained import (
-    MODEL,
     Trained,
     check_table,
     few_rows,
-    find_run,
     first_run,
     open_model,
     rows_of,
@@ -40,52 +38,9 @@ from .trained import (
 )
 from .training import fit
 
-Arguments = Sequence[str] | None
-Config = TypeVar("Config")
 NETWORK, TREES, GUESS = "network", "gradient boosting", "always the same"
-BEFORE, AFTER, SCRATCH = "before fine-tuning", "after fine-tuning", "from scratch, same rows"
+SCRATCH = "from scratch, same rows"
 TREES_SAME, TREES_ALL = "gradient boosting, same rows", "gradient boosting, all rows"
-
-
-def train_command(argv: Arguments = None) -> int:
-    """`train.py`: see `train`."""
-    return run(lambda: train(settings(TrainConfig, "train", argv)))
-
-
-def finetune_command(argv: Arguments = None) -> int:
-    """`finetune.py`: see `finetune`."""
-    return run(lambda: finetune(settings(FinetuneConfig, "finetune", argv)))
-
-
-def evaluate_command(argv: Arguments = None) -> int:
-    """`eval.py`: see `evaluate`."""
-    return run(lambda: evaluate(settings(EvalConfig, "eval", argv)))
-
-
-def predict_command(argv: Arguments = None) -> int:
-    """`predict.py`: see `predict`."""
-    return run(lambda: predict(settings(PredictConfig, "predict", argv)))
-
-
-def flow_command(argv: Arguments = None) -> int:
-    """`flow.py`: see `flow`."""
-    return run(lambda: flow(argv))
-
-
-def flow(argv: Arguments = None) -> None:
-    """Train → evaluate → fine-tune → evaluate, each with its own file in configs/."""
-    config = settings(TrainConfig, "train", argv)
-    say("\n1 of 4: train")
-    trained = train(config)
-    say("\n2 of 4: evaluate")
-    evaluate(settings(EvalConfig, "eval", ["--run", str(trained.folder)]))
-    say("\n3 of 4: fine-tune")
-    finetuned = finetune(settings(FinetuneConfig, "finetune", ["--pretrained", str(trained.folder)]))
-    say("\n4 of 4: evaluate")
-    evaluate(settings(EvalConfig, "eval", ["--run", str(finetuned.folder)]))
-    metrics = finetuned.metrics()
-    print_figures("Before and after fine-tuning", {BEFORE: metrics["before"], AFTER: metrics["after"]})
-    say(f"Report: {finetuned.path('report.html')}")
 
 
 def train(config: TrainConfig) -> Run:
@@ -231,24 +186,11 @@ def predict(config: PredictConfig) -> Path:
     return output
 
 
-def settings(config_class: type[Config], name: str, argv: Arguments) -> Config:
-    """The settings of a stage, from configs/NAME.yaml and the command line."""
-    description = (config_class.__doc__ or "").strip()
-    return parse(config_class, description=description, config_files=[f"configs/{name}.yaml"], argv=argv)
-
-
 def find_pretrained(config: FinetuneConfig) -> Run:
     """The run to start from; going on, the one that was started from."""
     if config.training.resume:
         return first_run(start("finetune", config, config.training.resume))
     return find_run(config.pretrained, "train")
-
-
-def start(stage: str, config: object, resume: str) -> Run:
-    """A new run, or the one to go on with."""
-    if not resume:
-        return new_run(stage, config)
-    return latest_run(stage, holding="checkpoints") if resume == "latest" else open_run(resume)
 
 
 def count(splits: Splits) -> dict[str, int]:
@@ -286,3 +228,10 @@ def print_figures(title: str, figures: Mapping[str, Metrics]) -> None:
         title,
         [{"model": model, **{names[name]: one[name] for name in one}} for model, one in figures.items()],
     )
+
+
+train_command = command(train, TrainConfig, "train")
+finetune_command = command(finetune, FinetuneConfig, "finetune")
+evaluate_command = command(evaluate, EvalConfig, "eval")
+predict_command = command(predict, PredictConfig, "predict")
+flow_command = whole_flow(train=train, evaluate=evaluate, finetune=finetune, show=print_figures)

@@ -15,11 +15,10 @@ from .evaluation import predict
 from .metrics import Metrics, measure
 from .model import load_model, to_predictions
 from .preparation import Prepared, classes_of, convert_all, fingerprint, prepare
-from .runs import Run, age, latest_run, open_run
+from .run_selection import MODEL
+from .runs import Run, open_run
 from .segment import split_segment
 from .split import Splits
-
-MODEL = "model"  # folder in a run: weights, columns and preprocessing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +45,6 @@ def open_model(run: Run) -> Trained:
         raise UserError(f"{run.folder} holds no trained model: that run was stopped, or is of another kind.")
     model, columns, preprocessing = load_model(run.path(MODEL))
     return Trained(model=model, columns=columns, preprocessing=preprocessing)
-
-
-def find_run(name: str, *stages: str) -> Run:
-    """Open the run of this name, or the newest one of these stages for `latest`."""
-    if name != "latest":
-        return open_run(name)
-    found = []
-    for stage in stages:
-        try:
-            found.append(latest_run(stage, holding=MODEL))
-        except UserError as error:
-            missing = error
-    if not found:
-        raise missing
-    return max(found, key=lambda run: (not run.environment().get("trial"), age(run.folder)))
 
 
 def first_run(run: Run) -> Run:

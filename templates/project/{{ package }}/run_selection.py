@@ -1,0 +1,30 @@
+"""Which run a stage works on: a new one, one to go on with, or one that holds a trained model."""
+
+from __future__ import annotations
+
+from .errors import UserError
+from .runs import Run, age, latest_run, new_run, open_run
+
+MODEL = "model"  # folder in a run: what is needed to predict
+
+
+def start(stage: str, config: object, resume: str) -> Run:
+    """A new run, or the one to go on with."""
+    if not resume:
+        return new_run(stage, config)
+    return latest_run(stage, holding="checkpoints") if resume == "latest" else open_run(resume)
+
+
+def find_run(name: str, *stages: str) -> Run:
+    """Open the run of this name, or the newest one of these stages for `latest`. Raises UserError."""
+    if name != "latest":
+        return open_run(name)
+    found = []
+    for stage in stages:
+        try:
+            found.append(latest_run(stage, holding=MODEL))
+        except UserError as error:
+            missing = error
+    if not found:
+        raise missing
+    return max(found, key=lambda run: (not run.environment().get("trial"), age(run.folder)))
