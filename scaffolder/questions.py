@@ -293,6 +293,8 @@ class Interview:
             suggested = self._result.table.suggested_target
         elif self._report is None:
             suggested = None
+        elif name == "framework_index" and "framework_build" in self._given:
+            suggested = "framework"
         else:
             suggested = suggestion(name, self._report, self._reasons(), self._result.values)
         if suggested is None:
@@ -348,6 +350,13 @@ class Interview:
                 _("{key} means nothing with the other answers: it needs task=tabular and data=own.").format(
                     key=question.name
                 )
+            )
+        if question.name in self._given and question.name == "framework_build":
+            raise NewmodelError(
+                _(
+                    "{key} means nothing with the other answers: it needs framework=pytorch and "
+                    "framework_index=framework."
+                ).format(key=question.name)
             )
 
     def _remark(self, framework: str) -> str:
