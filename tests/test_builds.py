@@ -339,7 +339,7 @@ def test_another_machines_build_can_be_named(plan: Any, newmodel: Newmodel) -> N
     plan(report)
     result = newmodel("init", "demo", "--defaults", "--dry-run", "--set", "framework_build=rocm7.2")
     assert result.code == 2
-    assert result.err.splitlines()[-1].endswith("it is for AMD GPUs.")
+    assert result.err.splitlines()[-1].endswith("it is for AMD GPUs")
     result = newmodel(
         "init", "demo", "--defaults", "--dry-run", "--set", "framework_build=cu126", "--set", "framework=tensorflow"
     )
