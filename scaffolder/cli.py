@@ -252,6 +252,90 @@ def _app(language_given: bool) -> typer.Typer:
             )
         )
 
+    @app.command(cls=_Command, help=_("Say what a model needs: parameters, memory, time, and what fits your GPU."))
+    def estimate(
+        model: Annotated[
+            str, typer.Argument(metavar="MODEL", help=_("A hub id such as Qwen/Qwen3-8B, a folder, or a config.json."))
+        ],
+        method: Annotated[
+            str, typer.Option("--method", metavar="METHOD", help="full, lora, qlora, pretrain, inference")
+        ] = "",
+        precision: Annotated[
+            str, typer.Option("--precision", metavar="NAME", help="float32, bf16-mixed, bf16, fp16-mixed, fp16")
+        ] = "",
+        context: Annotated[
+            int | None,
+            typer.Option("--context", metavar="N", help=_("Tokens, pixels of an image's side, or seconds of sound.")),
+        ] = None,
+        target: Annotated[
+            int | None, typer.Option("--target", metavar="N", help=_("Tokens that are written, if not as many."))
+        ] = None,
+        batch: Annotated[
+            int | None, typer.Option("--batch", metavar="N", help=_("Samples on one GPU at once."))
+        ] = None,
+        gpu: Annotated[
+            str, typer.Option("--gpu", metavar="NAME", help=_("A GPU such as “RTX 4090”, instead of this machine's."))
+        ] = "",
+        gpus: Annotated[
+            int | None, typer.Option("--gpus", metavar="N", help=_("Share the model between so many (FSDP)."))
+        ] = None,
+        rank: Annotated[int, typer.Option("--rank", metavar="N", help=_("Rank of the adapters."))] = 16,
+        adapt: Annotated[
+            str, typer.Option("--adapt", metavar="WHICH", help=_("Matrices with adapters: all, or attention."))
+        ] = "all",
+        checkpointing: Annotated[
+            bool | None,
+            typer.Option("--checkpointing/--no-checkpointing", help=_("Compute activations twice to save memory.")),
+        ] = None,
+        attention: Annotated[str, typer.Option("--attention", metavar="KIND", help="sdpa, eager")] = "sdpa",
+        optimizer: Annotated[
+            str,
+            typer.Option("--optimizer", metavar="NAME", help="adamw, adamw-8bit, sgd, sgd-momentum, lion, adafactor"),
+        ] = "adamw",
+        accumulation: Annotated[
+            int | None, typer.Option("--accumulation", metavar="N", help=_("Passes for one step of the optimizer."))
+        ] = None,
+        task: Annotated[
+            str,
+            typer.Option("--task", metavar="NAME", help=_("Another head: base (none), causal, masked, or classify.")),
+        ] = "",
+        tokens: Annotated[
+            float | None, typer.Option("--tokens", metavar="N", help=_("State time and energy for so many tokens."))
+        ] = None,
+        samples: Annotated[
+            float | None,
+            typer.Option("--samples", metavar="N", help=_("… for so many samples: texts, images, seconds of sound.")),
+        ] = None,
+        as_json: Annotated[
+            bool, typer.Option("--json", help=_("Print one JSON object on standard output, and ask nothing."))
+        ] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+    ) -> int:
+        from scaffolder.estimate.command import Options, run_estimate
+
+        return run_estimate(
+            Options(
+                model=model,
+                method=method,
+                precision=precision,
+                context=context,
+                target=target,
+                batch=batch,
+                gpu=gpu,
+                gpus=gpus,
+                rank=rank,
+                adapt=adapt,
+                checkpointing=checkpointing,
+                attention=attention,
+                optimizer=optimizer,
+                accumulation=accumulation,
+                task=task,
+                tokens=tokens,
+                samples=samples,
+                as_json=as_json,
+            )
+        )
+
     return app
 
 

@@ -27,6 +27,8 @@ class Architecture:
         reads: What a sample is: tokens of a text, an image, or a sound.
         context: The usual length: the most tokens it knows positions for (0 where there is no such limit), pixels of
             an image's side, or samples of a sound at 16 kHz.
+        positions: Tokens that it has learned positions for, 0 where any number will do.
+        writes: Whether it writes text, one token after another.
         fixed: Whether another length is impossible, as for a model of images with learned positions.
     """
 
@@ -37,6 +39,7 @@ class Architecture:
     context: int = 0
     fixed: bool = False
     writes: bool = False
+    positions: int = 0
 
     @property
     def name(self) -> str:

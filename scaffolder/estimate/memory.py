@@ -7,7 +7,7 @@ from typing import Final
 
 from scaffolder.estimate.architecture import Architecture
 from scaffolder.estimate.autograd import elements
-from scaffolder.estimate.ledger import ACTIVATIONS, ADAPTERS, GATHERED, GRADIENTS, KINDS, OPTIMIZER, WEIGHTS
+from scaffolder.estimate.ledger import ACTIVATIONS, ADAPTERS, GATHERED, GRADIENTS, KINDS, LOGITS, OPTIMIZER, WEIGHTS
 from scaffolder.estimate.net import ADAPTER, Net, Parameter, Size
 from scaffolder.estimate.plan import Plan, state_width
 
@@ -43,8 +43,9 @@ class Memory:
 
     @property
     def needed(self) -> int:
-        """What a GPU must have: the peak, what fragments of it are lost, and the context."""
-        return self.peak + self.peak // 25 + self.context
+        """What a GPU must have: the peak, the context, and what is lost between pieces that come and go."""
+        coming = sum(self.parts[kind] for kind in (ACTIVATIONS, LOGITS, GRADIENTS, GATHERED))
+        return self.peak + coming // 20 + self.context
 
 
 def memory(found: Architecture, plan: Plan) -> Memory:

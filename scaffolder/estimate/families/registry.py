@@ -38,14 +38,19 @@ def find(c: Configuration, task: str = "") -> Architecture:
             reads="text",
             context=c.integer("max_position_embeddings", "n_positions", default=2048),
             writes=True,
+            positions=DECODERS[kind](c).positions - (2 if kind == "opt" else 0),
         )
     if kind in READERS:
+        # the RoBERTas keep two rows for padding
+        positions = c.integer("max_position_embeddings", default=512, least=3)
+        positions -= 2 if kind in ("roberta", "xlm-roberta", "camembert") else 0
         return Architecture(
             configuration=c,
             run=READERS[kind],
             head=_head(c, task, "masked"),
             reads="text",
-            context=c.integer("max_position_embeddings", default=512),
+            context=positions,
+            positions=positions,
         )
     if kind in WRITERS:
         return Architecture(
@@ -55,6 +60,7 @@ def find(c: Configuration, task: str = "") -> Architecture:
             reads="text",
             context=c.integer("max_position_embeddings", "n_positions", default=512),
             writes=True,
+            positions=0 if kind == "t5" else c.integer("max_position_embeddings", default=1024),
         )
     if kind in VIEWERS:
         image = c.part("vision_config") if kind == "clip" else c
