@@ -311,6 +311,51 @@ class Frameworks:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LastRun:
+    """Where the time of a project's newest profiled training went.
+
+    Attributes:
+        name: Of its folder in `runs/`.
+        data, host, device: Shares of the time, 0 to 1: waiting for data, the processor's own work, computing.
+        cause: The training profile's own name of what held it up; empty where it names none.
+        batch_size: Rows of a step; None where unknown.
+    """
+
+    name: str
+    data: float | None = None
+    host: float | None = None
+    device: float | None = None
+    cause: str = ""
+    batch_size: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectState:
+    """A project's folder.
+
+    Attributes:
+        known: Whether newmodel made it.
+        settings: The file that names its packages; empty where there is none.
+        requires_python: As that file says.
+        environment: `ready`, `none`, `broken` (its Python is gone), `moved`, `unfinished` or `wrong python`; empty
+            where the project needs none.
+        python: Version in the environment, empty where unknown.
+        installs: What to hand to pip's install, one command after the other, to install the project.
+        files: Python files that were compiled.
+        run: The newest training that was profiled.
+    """
+
+    known: bool = False
+    settings: str = ""
+    requires_python: str = ""
+    environment: str = ""
+    python: str = ""
+    installs: tuple[tuple[str, ...], ...] = ()
+    files: int = 0
+    run: LastRun | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PyCharm:
     """One installation.
 
@@ -417,6 +462,7 @@ class Report:
         checks: Names of the checks that were made.
         interpreters: Newest first.
         computed: Frameworks that were imported and tried.
+        project: What is so in the project's folder.
         pycharm: Newest first.
         pycharm_running: Whether one runs now.
         findings: The worst first.
@@ -434,6 +480,7 @@ class Report:
     disk: Disk = Disk()
     frameworks: Frameworks = Frameworks()
     computed: tuple[FrameworkBuild, ...] = ()
+    project: ProjectState = ProjectState()
     pycharm: tuple[PyCharm, ...] = ()
     pycharm_running: bool = False
     tools: Tools = Tools()

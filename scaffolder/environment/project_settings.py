@@ -22,24 +22,39 @@ _REQUIREMENT_LINE = re.compile(r"^\s*([A-Za-z0-9][^#]*?)\s*(?:#.*|--hash.*|\\\s*
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectSettings:
-    """Attributes:
-    file: The file that says it; empty where there is none.
-    damaged: Why the file cannot be read.
-    requires_python: As it is written.
-    dependencies: What training needs.
-    uv: The table `[tool.uv]`.
+    """What was read.
+
+    Attributes:
+        file: The file that says it; empty where there is none.
+        damaged: Why the file cannot be read.
+        requires_python: As it is written.
+        dependencies: What training needs.
+        groups: Names of the dependency groups, such as `dev`.
+        uv: The table `[tool.uv]`.
     """
 
     file: str = ""
     damaged: str = ""
     requires_python: str = ""
     dependencies: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     uv: Mapping[str, Any] = field(default_factory=dict)
 
     def requires(self, name: str) -> bool:
         """Whether a package is one of the dependencies."""
         pattern = re.compile(rf"{re.escape(name)}(?![A-Za-z0-9._-])", re.IGNORECASE)
         return any(pattern.match(text) for text in self.dependencies)
+
+    def installs(self, markers: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
+        """What to hand to pip's install, one command after the other: pip knows nothing of uv's sources."""
+        if not self.file:
+            return ()
+        if not self.file.endswith("pyproject.toml"):
+            return (("-r", "requirements.txt"),)
+        index = self.torch_index(markers)
+        torch = [text for text in self.dependencies if re.match(r"torch(?![A-Za-z0-9._-])", text)]
+        first = ((*torch, "--index-url", index),) if index and torch else ()
+        return (*first, ("-e", ".", *(("--group", "dev") if "dev" in self.groups else ())))
 
     def torch_index(self, markers: Mapping[str, str]) -> str:
         """Address of the index that `[tool.uv.sources]` names for torch on this platform; empty where none is."""
@@ -81,10 +96,12 @@ def project_settings(system: System, folder: Path) -> ProjectSettings:
         project = {}
     dependencies = project.get("dependencies")
     requires_python = project.get("requires-python")
+    groups = content.get("dependency-groups")
     return ProjectSettings(
         file=str(path),
         requires_python=requires_python if isinstance(requires_python, str) else "",
         dependencies=_texts(dependencies),
+        groups=tuple(groups) if isinstance(groups, dict) else (),
         uv=uv if isinstance(uv, dict) else {},
     )
 

@@ -114,7 +114,9 @@ def ask(system: System, path: str) -> Answer:
         return Answer(path=path, stand_in=True)
     if answer.problem == "timeout":
         return Answer(path=path, trouble="timeout")
-    if answer.returncode is None or re.search(r"Unknown option|SyntaxError", answer.stderr):
+    if answer.returncode is None or re.search(
+        r"Unknown option|SyntaxError|reserved for implementation-specific", answer.stderr
+    ):
         return Answer(path=path)  # not there, or older than this question
     content = last_object(answer.stdout) if answer.ok else None
     if content is None:
