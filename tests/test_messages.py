@@ -96,7 +96,7 @@ NOT_FOR_PERSONS: dict[str, tuple[str, ...]] = {
     "install/environment.py": ("# Made by newmodel from pip's", "newmodel has not finished"),
     "install/process.py": ("Installing collected packages: ",),
     "install/project_file.py": ("framework_index: default",),
-    "pycharm/open.py": ("import platform; print",),
+    "pycharm/interpreter.py": ("import platform; print",),
 }
 
 

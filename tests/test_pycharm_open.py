@@ -15,8 +15,9 @@ import pytest
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.environment.system import CommandResult
 from scaffolder.pycharm import open as opening
-from scaffolder.pycharm.interpreter import configuration_folders, register, write_misc
+from scaffolder.pycharm.interpreter import register, write_misc
 from scaffolder.pycharm.open import _command, open_project
+from scaffolder.pycharm.running import configuration_folders
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
 
@@ -145,9 +146,9 @@ def test_other_entries_stay_byte_for_byte_and_there_is_a_backup(desk: Desk, proj
 
 def test_registering_twice_adds_one_entry(desk: Desk, project: Path) -> None:
     table = configuration(desk, table=TABLE)
-    first = register(project, project / ".venv/bin/python", "3.12.3", desk)
+    first = register(project, project / ".venv/bin/python", "3.12.3", desk).name
     content = table.read_bytes()
-    assert register(project, project / ".venv/bin/python", "3.12.3", desk) == first
+    assert register(project, project / ".venv/bin/python", "3.12.3", desk).name == first
     assert table.read_bytes() == content
 
 
@@ -155,8 +156,8 @@ def test_two_projects_of_one_name_get_two_names(desk: Desk, project: Path) -> No
     configuration(desk, table=TABLE)
     other = desk.folder / "elsewhere" / project.name
     other.mkdir(parents=True)
-    first = register(project, project / ".venv/bin/python", "3.12.3", desk)
-    second = register(other, other / ".venv/bin/python", "3.12.3", desk)
+    first = register(project, project / ".venv/bin/python", "3.12.3", desk).name
+    second = register(other, other / ".venv/bin/python", "3.12.3", desk).name
     assert second == f"{first} (2)"
 
 
@@ -171,7 +172,7 @@ def test_two_projects_of_one_name_get_two_names(desk: Desk, project: Path) -> No
 )
 def test_tables_without_entries(desk: Desk, project: Path, table: str) -> None:
     path = configuration(desk, table=table)
-    name = register(project, project / ".venv/bin/python", "3.12.3", desk)
+    name = register(project, project / ".venv/bin/python", "3.12.3", desk).name
     component = ElementTree.parse(path).getroot().find("component[@name='ProjectJdkTable']")
     assert [entry.find("name").get("value") for entry in component] == [name]
 

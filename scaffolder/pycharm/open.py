@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.install import environment_python
 from scaffolder.messages import _
-from scaffolder.pycharm.interpreter import pycharm_runs, register
+from scaffolder.pycharm.interpreter import Registration, python_version, register
+from scaffolder.pycharm.running import pycharm_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,8 @@ def open_project(
     *,
     launcher: Path | str | Sequence[str] | None,
     python: Path | None = None,
+    file: Path | None = None,
+    line: int | None = None,
     system: System | None = None,
 ) -> Opening:
     """Open `project` in PyCharm.
@@ -52,6 +55,7 @@ def open_project(
         launcher: PyCharm's program (on macOS the `.app` or a path inside it), or the words of a command;
             None if no PyCharm was found.
         python: The project's interpreter; None means the one of its `.venv`.
+        file: A file to show, and `line` the line of it to go to, counted from 1.
     """
     system = system or RealSystem()
     project = project.absolute()
@@ -61,21 +65,24 @@ def open_project(
         return Opening(False, "click", (_("No PyCharm was found here."), click_line(project, python, there)))
 
     runs = pycharm_runs(system)
-    name = None
+    registration = Registration()
     if there and not runs:
-        name = register(project, python, python_version(python, system), system)
-    command = _command(launcher, project, python if there else None, system)
-    if problem := _start(command, {"PYCHARM_PYTHON_PATH": str(python)} if there else {}, system):
+        registration = register(project, python, python_version(python, system), system)
+    name = registration.name
+    shown = [] if file is None else [*(["--line", str(line)] if line else []), str(file)]
+    command = _command(launcher, project, python if there else None, system, shown)
+    if problem := _start(command, project, {"PYCHARM_PYTHON_PATH": str(python)} if there else {}, system):
         messages = [_("PyCharm could not be started: {problem}.").format(problem=problem)]
+        messages += registration.problems
         return Opening(False, "registered" if name else "click", (*messages, click_line(project, python, there)))
 
     opening = _("PyCharm is opening {path}.").format(path=project)
     if name:
         said = _("Its interpreter is registered as “{name}” and chosen for this project.").format(name=name)
-        return Opening(True, "registered", (opening, said))
+        return Opening(True, "registered", (opening, said, *registration.problems))
     if there and not runs:
         said = _("PyCharm was started with {python} as the interpreter.").format(python=python)
-        return Opening(True, "environment", (opening, said, interpreter_line(python)))
+        return Opening(True, "environment", (opening, said, *registration.problems, interpreter_line(python)))
     return Opening(True, "click", (opening, interpreter_line(python) if there else _no_environment(project)))
 
 
@@ -93,19 +100,19 @@ def interpreter_line(python: Path) -> str:
     ).format(python=python)
 
 
-def python_version(python: Path, system: System) -> str:
-    """The version of an interpreter, such as 3.12.3."""
-    result = system.run([str(python), "-c", "import platform; print(platform.python_version())"], timeout=20)
-    return result.stdout.strip() or ".".join(str(part) for part in sys.version_info[:3])
-
-
 def _no_environment(project: Path) -> str:
     return _("The project has no .venv yet: make one and PyCharm will offer it ({path}).").format(
         path=project / ".venv"
     )
 
 
-def _command(launcher: Path | str | Sequence[str], project: Path, python: Path | None, system: System) -> list[str]:
+def _command(
+    launcher: Path | str | Sequence[str],
+    project: Path,
+    python: Path | None,
+    system: System,
+    shown: Sequence[str] = (),
+) -> list[str]:
     words = [str(launcher)] if isinstance(launcher, (Path, str)) else list(launcher)
     if system.platform == "darwin":
         program = Path(words[0])
@@ -113,14 +120,14 @@ def _command(launcher: Path | str | Sequence[str], project: Path, python: Path |
         if app is not None:
             # `open` hands on no environment by itself
             told = ["--env", f"PYCHARM_PYTHON_PATH={python}"] if python else []
-            return ["open", "-na", str(app), *told, "--args", str(project)]
+            return ["open", "-na", str(app), *told, "--args", str(project), *shown]
     if found := re.search(r"/flatpak/app/(com\.jetbrains\.[\w.-]+)/", words[0]):
         told = [f"--env=PYCHARM_PYTHON_PATH={python}"] if python else []
         words = ["flatpak", "run", *told, found[1]]
-    return [*words, str(project)]
+    return [*words, str(project), *shown]
 
 
-def _start(command: list[str], variables: dict[str, str], system: System) -> str:
+def _start(command: list[str], folder: Path, variables: dict[str, str], system: System) -> str:
     """Start a program that outlives us; why it did not start, or ""."""
     environ = {**system.environ, **variables}
     if system.platform == "linux" and not (environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")):
@@ -134,7 +141,7 @@ def _start(command: list[str], variables: dict[str, str], system: System) -> str
         process = subprocess.Popen(
             command,
             env=environ,
-            cwd=os.fspath(Path(command[-1])),
+            cwd=os.fspath(folder),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
