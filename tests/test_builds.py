@@ -85,14 +85,14 @@ WHEELS = "https://download.pytorch.org/whl"
             "cu126",
             f"python -m pip install torch==2.13.0 --index-url {WHEELS}/cu126",
         ),
-        (nvidia(LINUX, "470.182.03", RTX3060), "cpu", None),
+        (nvidia(LINUX, "470.182.03", RTX3060), "cu126", None),  # of use once the driver has been updated
         (nvidia(LINUX, "580.95.05", GTX1080), "cu126", None),
         (nvidia(LINUX, "580.95.05", V100), "cu126", None),
         (nvidia(LINUX, "470.82.01", K80), "cpu", None),
         (nvidia(LINUX, "580.95.05", RTX5090), "cu130", None),
-        (nvidia(LINUX, "570.133.07", RTX5090), "cpu", None),
+        (nvidia(LINUX, "570.133.07", RTX5090), "cu130", None),
         (nvidia(WINDOWS, "581.29", RTX5090), "cu130", None),
-        (nvidia(WINDOWS, "527.41", RTX3060), "cpu", None),
+        (nvidia(WINDOWS, "527.41", RTX3060), "cu126", None),
         (nvidia(WINDOWS, "528.33", RTX3060), "cu126", None),
         (nvidia(LINUX, "551.61", RTX3060, wsl=2), "cu126", None),
         (nvidia(LINUX, "580.95.05", GTX1080, RTX5090), "cu130", None),
@@ -128,7 +128,7 @@ def test_pytorchs_build(report: Report, name: str, pip: str | None) -> None:
         (nvidia(LINUX, "580.95.05", GTX1080), "and-cuda"),
         (nvidia(LINUX, "580.95.05", GTX970), ""),
         (nvidia(LINUX, "580.95.05", RTX5090), ""),
-        (nvidia(LINUX, "470.182.03", RTX3060), ""),
+        (nvidia(LINUX, "470.182.03", RTX3060), "and-cuda"),
         (nvidia(WINDOWS, "581.29", RTX3060), ""),
         (amd("gfx1100"), ""),
         (MAC, ""),
@@ -146,7 +146,8 @@ def test_tensorflows_build(report: Report, extra: str) -> None:
     "report",
     [
         replace(LINUX, platform="darwin", machine="x86_64", release="macOS-14.4"),
-        replace(LINUX, release="Alpine Linux v3.20"),
+        replace(LINUX, release="Alpine Linux v3.20", libc="musl 1.2.5"),
+        replace(LINUX, release="CentOS Linux 7 (Core)", libc="glibc 2.17"),
         replace(LINUX, machine="riscv64"),
     ],
 )
@@ -159,7 +160,8 @@ def test_what_to_upgrade() -> None:
     old = fitting_build(nvidia(LINUX, "535.183.01", RTX3060), "pytorch")
     assert old is not None and "driver 580 or newer the build cu130" in old.upgrade
     none = fitting_build(nvidia(LINUX, "570.133.07", RTX5090), "pytorch")
-    assert none is not None and "driver 580 or newer, NVIDIA GeForce RTX 5090 can be used" in none.upgrade
+    assert none is not None and none.driver == "580"
+    assert none.upgrade == "With driver 580 or newer, NVIDIA GeForce RTX 5090 is used."
     both = fitting_build(nvidia(LINUX, "580.95.05", GTX1080, RTX5090), "pytorch")
     assert both is not None and both.upgrade.startswith("NVIDIA GeForce GTX 1080 is not served")
     best = fitting_build(nvidia(LINUX, "580.95.05", RTX3060), "pytorch")
@@ -259,6 +261,15 @@ def test_macs() -> None:
         old = replace(MAC, accelerators=replace(MAC.accelerators, macos=version))
         assert codes(old)["NM221"].severity == severity
         assert fitting_build(old, "pytorch") is None
+
+
+@pytest.mark.parametrize(
+    ("libc", "severity"),
+    [("musl 1.2.5", "blocks"), ("glibc 2.17", "blocks"), ("glibc 2.27", "slows"), ("glibc 2.28", None), ("", None)],
+)
+def test_the_c_library(libc: str, severity: str | None) -> None:
+    found = codes(replace(LINUX, libc=libc))
+    assert (found["NM227"].severity if found else None) == severity
 
 
 @pytest.mark.parametrize(

@@ -470,6 +470,20 @@ def test_amds_graphics_inside_a_processor_are_none(record: Record) -> None:
     assert codes(look(record(commands={"lspci -nn": line}))[1]) == ["NM201"]
 
 
+@pytest.mark.parametrize(
+    ("tool", "said", "library"),
+    [
+        ("getconf GNU_LIBC_VERSION", "glibc 2.39\n", "glibc 2.39"),
+        ("ldd --version", "ldd (Ubuntu GLIBC 2.35-0ubuntu3.8) 2.35\nCopyright …\n", "glibc 2.35"),
+        ("ldd --version", "ldd (GNU libc) 2.17\n", "glibc 2.17"),
+        ("ldd --version", (1, "musl libc (x86_64)\nVersion 1.2.5\nDynamic Program Loader\n"), "musl 1.2.5"),
+        ("ldd --version", "nonsense", ""),
+    ],
+)
+def test_the_c_library(record: Record, tool: str, said: Any, library: str) -> None:
+    assert virtual.c_library(record(commands={tool: said})) == library
+
+
 def test_amd_hidden(record: Record) -> None:
     (finding,) = look(record(files={**CARD, "/dev/kfd": None}, environ={"HIP_VISIBLE_DEVICES": "-1"}))[1]
     assert (finding.code, lines(finding)) == ("NM203", ["unset HIP_VISIBLE_DEVICES"])
@@ -607,7 +621,7 @@ def test_garbage_is_no_crash(record: Record, text: str, code: int, platform: str
     paths += [f"{NODE}/properties", f"{DRM}/vendor", f"{DRM}/device"]
     tools = {
         f"{tool} *": (code, text.encode("utf-8", "surrogatepass"))
-        for tool in (SMI, "lspci", "xpu-smi", "sw_vers", "sysctl", "powershell")
+        for tool in (SMI, "lspci", "xpu-smi", "sw_vers", "sysctl", "powershell", "getconf", "ldd")
     }
     tools["rocminfo"] = (code, text.encode("utf-8", "surrogatepass"))
     system = record(
@@ -623,3 +637,4 @@ def test_garbage_is_no_crash(record: Record, text: str, code: int, platform: str
     assert pci.cards(system) is not None
     assert virtual.jetson_release(system) is None or len(virtual.jetson_release(system) or ()) == 2
     assert intel.ask(system) is not None
+    assert virtual.c_library(system) is not None

@@ -52,7 +52,8 @@ def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
         *_hidden_amd(system, radeon),
         *intel.findings(system, arc),
     ]
-    if not facts.gpus and not findings:
+    # a Mac without Apple's chip can train nothing at all, which is said with the builds
+    if not facts.gpus and not findings and system.platform != "darwin":
         findings.append(_none(place))
     return {"accelerators": facts}, findings
 

@@ -163,7 +163,7 @@ def _finding(name: str, reason: str, advice: str, line: str) -> Finding:
 #: Names that AMD gives to graphics inside processors: those cannot train.
 _BUILT_IN = re.compile(
     r"Renoir|Cezanne|Lucienne|Barcelo|Rembrandt|Phoenix|Raphael|Granite Ridge|Picasso|Raven|Mendocino|Van ?Gogh|Kaveri|"
-    r"Carrizo|Stoney|Mullins|Hawk Point|Krackan|Strix(?! Halo)|Radeon Graphics|Vega \d+ (Graphics|Mobile)|"
+    r"Ryzen|Carrizo|Stoney|Mullins|Hawk Point|Krackan|Strix(?! Halo)|Radeon Graphics|Vega \d+ (Graphics|Mobile)|"
     r"\b(6[68]0M|7[468]0M|8[489]0M)\b",
     re.IGNORECASE,
 )
@@ -172,7 +172,7 @@ _BUILT_IN = re.compile(
 def _discrete(card: Card) -> bool:
     return (
         bool(card.name)
-        and not _BUILT_IN.search(card.name)
+        and not _BUILT_IN.search(card.text)
         and re.search(r"Radeon|Instinct|MI\d", card.name) is not None
     )
 

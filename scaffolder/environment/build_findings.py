@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scaffolder.environment.builds import (
     JETSON_INDEXES,
     LABELS,
     fitting_build,
     jetson_needs_own,
+    libc_suffices,
     match,
     needed_driver,
     rows,
@@ -14,6 +17,8 @@ from scaffolder.environment.builds import (
 from scaffolder.environment.compatibility import last_driver, pair, table
 from scaffolder.environment.driver_steps import nvidia_driver
 from scaffolder.environment.facts import Command, Finding, Gpu, Report, command
+from scaffolder.environment.system import System
+from scaffolder.environment.virtual import c_library
 from scaffolder.messages import _
 
 #: The same code as gfx1030 by AMD's own compiler (target gfx10-3-generic), so that a card can pass for one.
@@ -22,12 +27,18 @@ from scaffolder.messages import _
 _PASSES_FOR = {"gfx1031": "10.3.0", "gfx1032": "10.3.0", "gfx1034": "10.3.0"}
 
 
+def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
+    """The one fact that only this judgement needs."""
+    return {"libc": c_library(system)}, []
+
+
 def judge(report: Report) -> list[Finding]:
     """Findings about what fits what."""
     framework = main_framework(report)
     found = [
         *_intel_mac(report),
         *_old_macos(report),
+        *_old_library(report),
         *_python(report),
         *_jetson(report),
         *_tensorflow_on_windows(report),
@@ -218,10 +229,40 @@ def _old_macos(report: Report) -> list[Finding]:
     ]
 
 
+def _old_library(report: Report) -> list[Finding]:
+    """Linux' C library is the one part of the system that wheels cannot bring along."""
+    name = report.libc.partition(" ")[0]
+    everything = [row for framework in LABELS for row in table().rows(framework, report.platform, report.machine)]
+    refused = {row.framework for row in everything if not libc_suffices(report, row)}
+    if not refused:
+        return []
+    needed = ", ".join(
+        f"{LABELS[framework]} {table().version(framework)}: glibc "
+        + next(row.glibc for row in everything if row.framework == framework)
+        for framework in LABELS
+        if framework in refused
+    )
+    return [
+        Finding(
+            code="NM227",
+            severity="blocks" if refused == set(LABELS) else "slows",
+            what=_(
+                "This system's C library is {library}; the frameworks' packages need a newer one or another ({needed})."
+            ).format(library=report.libc, needed=needed),
+            meaning=_("pip finds no package that fits, or one that cannot be imported."),
+            advice=_("Use an image with glibc, such as python:3.12-slim; Alpine's has musl.")
+            if name == "musl"
+            else _(
+                "Work in a container, such as python:3.12-slim, on a newer system, or with the packages of conda-forge."
+            ),
+        )
+    ]
+
+
 def _python(report: Report) -> list[Finding]:
     """No Python that a framework has packages for."""
-    if not report.interpreters:
-        return []
+    if not any(one.bits == 64 for one in report.interpreters):
+        return []  # none at all, or 32 bits alone: said with Python itself
     missing = [name for name in LABELS if rows(report, name) and report.python_for(*table().python_range(name)) is None]
     if not missing:
         return []

@@ -38,6 +38,7 @@ class Build:
         python: Lowest Python, and the first that is too new.
         pip, uv: What to type into an environment that is active.
         gpu: The device it was chosen for; None for the processor.
+        driver: The driver that has to be installed before the GPU is used; empty where the one here is new enough.
         reason: Why this one, in one sentence.
         upgrade: What to do to get more out of this machine; empty where nothing is missing.
     """
@@ -52,6 +53,7 @@ class Build:
     pip: tuple[Command, ...] = ()
     uv: tuple[Command, ...] = ()
     gpu: Gpu | None = None
+    driver: str = ""
     reason: str = ""
     upgrade: str = ""
 
@@ -79,23 +81,29 @@ def fitting_build(report: Report, framework: str, accelerator: str | None = None
     known = rows(report, framework)
     if not known:
         return None
-    if report.accelerators.jetson and not _as_server(report) and accelerator in (None, "cuda"):
-        jetson = _jetson(report, framework)
-        if jetson is not None:
-            return jetson
+    if jetson_needs_own(report) and accelerator in (None, "cuda"):
+        return _jetson(report, framework) or _for_cpu(report, known)
     for kind in ("cuda", "rocm", "mps", "xpu"):
         if accelerator in (None, kind):
             build = _for_gpu(report, framework, kind)
             if build is not None:
                 return build
-    return _for_cpu(report, framework, known)
+    return _for_cpu(report, known)
 
 
 def rows(report: Report, framework: str) -> list[Row]:
-    """The builds for this operating system and architecture; none where the system's C library is another."""
-    if "alpine" in report.release.lower():  # musl: no framework has such wheels
-        return []
-    return table().rows(framework, report.platform, architecture(report))
+    """The builds that can run on this system, architecture, C library and processor."""
+    return [
+        row
+        for row in table().rows(framework, report.platform, architecture(report))
+        if libc_suffices(report, row) and not (row.avx and report.hardware.avx is False)
+    ]
+
+
+def libc_suffices(report: Report, row: Row) -> bool:
+    """No framework has wheels for musl; an unknown library counts as new enough."""
+    name, _space, version = report.libc.partition(" ")
+    return not row.glibc or not name or (name == "glibc" and at_least(version, row.glibc))
 
 
 def architecture(report: Report) -> str:
@@ -140,7 +148,7 @@ def _for_gpu(report: Report, framework: str, kind: str) -> Build | None:
     found = [match(report, framework, gpu) for gpu in report.accelerators.gpus if gpu.kind == kind]
     usable = [one for one in found if one.row is not None]
     if not usable:
-        return None
+        return _after_the_driver(report, found)
     # of equals the first, which is preferred, and max keeps it
     candidates = [row for row in rows(report, framework) if any(_serves(report, row, one) for one in usable)]
     row = max(candidates, key=lambda row: sum(_serves(report, row, one) for one in found))
@@ -193,23 +201,32 @@ def _upgrade(report: Report, one: Match) -> str:
     )
 
 
-def _for_cpu(report: Report, framework: str, known: Sequence[Row]) -> Build | None:
+def _after_the_driver(report: Report, found: Sequence[Match]) -> Build | None:
+    """The build that asks least of the driver: it trains on the processor until that has been updated."""
+    one = next((one for one in found if one.rows), None)
+    if one is None:
+        return None
+    row = one.rows[-1]
+    needed, branch = needed_driver(report, row), last_driver(one.gpu.capability)
+    upgrade = _("With driver {version} or newer, {gpu} is used.").format(version=needed, gpu=one.gpu.name)
+    if branch:
+        upgrade += _(" The newest for it begins with {branch}.").format(branch=branch)
+    return _build(
+        report,
+        row,
+        gpu=one.gpu,
+        driver=needed,
+        reason=_("The driver has to be updated first; until then this build trains on the processor."),
+        upgrade=upgrade,
+    )
+
+
+def _for_cpu(report: Report, known: Sequence[Row]) -> Build | None:
     row = next((row for row in known if row.accelerator == "cpu"), None)
     if row is None or not macos_suffices(report, row):
         return None
-    reason = _("No GPU here can be used by {framework}.").format(framework=LABELS[framework])
-    upgrade = ""
-    for gpu in report.accelerators.gpus:
-        one = match(report, framework, gpu)
-        if one.rows and one.row is None:
-            newest = last_driver(gpu.capability)
-            upgrade = _("With driver {version} or newer, {gpu} can be used.").format(
-                version=needed_driver(report, one.rows[-1]), gpu=gpu.name
-            )
-            if newest:
-                upgrade += _(" The newest for it begins with {branch}.").format(branch=newest)
-            break
-    return _build(report, row, gpu=None, reason=reason, upgrade=upgrade)
+    reason = _("No GPU here can be used by {framework}.").format(framework=LABELS[row.framework])
+    return _build(report, row, gpu=None, reason=reason, upgrade="")
 
 
 # --- NVIDIA's boards --------------------------------------------------------------------------------------------------
@@ -251,7 +268,7 @@ def _jetson(report: Report, framework: str) -> Build | None:
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
-def _build(report: Report, row: Row, *, gpu: Gpu | None, reason: str, upgrade: str) -> Build:
+def _build(report: Report, row: Row, *, gpu: Gpu | None, reason: str, upgrade: str, driver: str = "") -> Build:
     version = table().version(row.framework)
     name = package(row.framework)
     wanted = [f"{name}[{row.extra}]=={version}" if row.extra else f"{name}=={version}"]
@@ -269,6 +286,7 @@ def _build(report: Report, row: Row, *, gpu: Gpu | None, reason: str, upgrade: s
         pip=(command(report, "python", "-m", "pip", "install", *wanted, *index),),
         uv=(command(report, "uv", "pip", "install", *wanted, *index),),
         gpu=gpu,
+        driver=driver,
         reason=reason,
         upgrade=upgrade,
     )

@@ -71,7 +71,13 @@ CHECKS: tuple[Check, ...] = (
         judge=lambda report: disk.judge(report),
     ),
     Check(name="tools", title=N_("git and uv"), probe=lambda system, _folder: tools.probe(system)),
-    Check(name="pycharm", title="PyCharm", probe=lambda system, _folder: pycharm.probe(system)),
+    Check(
+        name="pycharm",
+        title="PyCharm",
+        probe=lambda system, _folder: pycharm.probe(system),
+        judge=lambda report: pycharm.judge(report),
+        after=("machine",),
+    ),
     Check(
         name="frameworks",
         title=N_("installed frameworks"),
@@ -82,8 +88,9 @@ CHECKS: tuple[Check, ...] = (
     Check(
         name="builds",
         title=N_("what fits what"),
+        probe=lambda system, _folder: build_findings.probe(system),
         judge=lambda report: build_findings.judge(report),
-        after=("python", "accelerators", "tools", "frameworks"),
+        after=("python", "accelerators", "machine", "tools", "frameworks"),
     ),
     Check(
         name="project",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from scaffolder.environment.builds import (
     LABELS,
+    architecture,
     fitting_build,
     jetson_needs_own,
+    libc_suffices,
     macos_suffices,
     match,
     needed_driver,
@@ -18,16 +20,19 @@ from scaffolder.messages import _
 
 def framework_problem(report: Report, framework: str) -> str:
     """Why a framework cannot be installed here, apart from Python; empty where it can."""
-    known = rows(report, framework)
     label = LABELS[framework]
-    if not known:
+    everything = table().rows(framework, report.platform, architecture(report))
+    known = rows(report, framework)
+    if not everything:
         return _("{framework} has no packages for {system} on {machine}").format(
             framework=label, system=report.release, machine=report.machine
         )
+    if not any(libc_suffices(report, row) for row in everything):
+        return _("{framework} has no packages for the C library {library}").format(framework=label, library=report.libc)
+    if not known:
+        return _("{framework} needs a processor with AVX").format(framework=label)
     if not any(macos_suffices(report, row) for row in known):
         return _("{framework} needs macOS {version} or newer").format(framework=label, version=known[0].macos)
-    if report.hardware.avx is False and any(row.avx for row in known):
-        return _("{framework} needs a processor with AVX").format(framework=label)
     return ""
 
 
@@ -51,7 +56,7 @@ def gpu_problem(report: Report, framework: str, kind: str) -> str:
     if kind == "cuda" and jetson_needs_own(report):
         return _("a Jetson needs NVIDIA's own builds")
     build = fitting_build(report, framework, kind)
-    if build is not None and build.accelerator == kind:
+    if build is not None and build.accelerator == kind and not build.driver:
         return ""
     gpu = report.gpu(kind)
     if gpu is None:

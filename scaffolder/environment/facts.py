@@ -465,6 +465,7 @@ class Report:
         project: What is so in the project's folder.
         pycharm: Newest first.
         pycharm_running: Whether one runs now.
+        libc: Linux' C library and its version, `glibc 2.39` or `musl 1.2.5`; empty elsewhere and where unknown.
         findings: The worst first.
     """
 
@@ -484,6 +485,7 @@ class Report:
     pycharm: tuple[PyCharm, ...] = ()
     pycharm_running: bool = False
     tools: Tools = Tools()
+    libc: str = ""
     indexes: Indexes = Indexes()
     network: Network = Network()
     findings: tuple[Finding, ...] = ()

@@ -27,11 +27,13 @@ _WINDOWS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """One graphics card: vendor and device in hexadecimal as PCI writes them, and a name for people."""
+    """One graphics card: vendor and device in hexadecimal as PCI writes them, a name for people, and all that lspci
+    says of it, the chip's name included."""
 
     vendor: str
     device: str
     name: str = ""
+    text: str = ""
 
 
 def cards(system: System) -> list[Card]:
@@ -46,7 +48,7 @@ def cards(system: System) -> list[Card]:
 def _by_lspci(system: System) -> list[Card]:
     answer = system.run(["lspci", "-nn"], timeout=4.0)
     return [
-        Card(vendor=match["vendor"], device=match["device"], name=_short(match["name"]))
+        Card(vendor=match["vendor"], device=match["device"], name=_short(match["name"]), text=match["name"])
         for match in _LINE.finditer(answer.stdout if answer.ok else "")
         if match["kind"] in _GRAPHICS
     ]

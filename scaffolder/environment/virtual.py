@@ -70,3 +70,18 @@ def jetson_release(system: System) -> tuple[int, int] | None:
     text = system.read_text("/etc/nv_tegra_release") or ""
     match = re.search(r"R(\d{1,3}) \(release\), REVISION: (\d{1,3})", text)
     return (int(match.group(1)), int(match.group(2))) if match else None
+
+
+def c_library(system: System) -> str:
+    """Linux' C library and its version: `glibc 2.39` or `musl 1.2.5`; empty elsewhere and where nobody can tell."""
+    if system.platform != "linux":
+        return ""
+    match = re.match(r"glibc (\d{1,3}\.\d{1,3})", system.run(["getconf", "GNU_LIBC_VERSION"]).stdout, re.ASCII)
+    if match:
+        return f"glibc {match.group(1)}"
+    answer = system.run(["ldd", "--version"])  # musl's writes to standard error, and calls that a failure
+    match = re.search(r"musl libc.*\nVersion (\d[\d.]{0,12})", answer.stdout + answer.stderr, re.ASCII)
+    if match:
+        return f"musl {match.group(1)}"
+    match = re.match(r"ldd .*?(\d{1,3}\.\d{1,3})$", answer.stdout.partition("\n")[0].strip(), re.ASCII)
+    return f"glibc {match.group(1)}" if match else ""
