@@ -441,3 +441,17 @@ def test_the_new_question_is_answered_from_a_released_projects_old_answers(
     known = {name: value for name, value in old.items() if not name.startswith("_")}
     values = Interview(Catalog(SOURCE.folder), None, known, ask=False, source=SOURCE).run().values
     assert values["framework_build"] == build
+
+
+@pytest.mark.parametrize(("build", "given_up"), [("cpu", True), ("cu130", True), ("cu126", False), ("rocm7.2", False)])
+def test_a_build_that_pypi_has_no_match_for_is_not_given_up(tmp_path: Path, build: str, given_up: bool) -> None:
+    """Where PyTorch's index does not answer, another one may do; but not one whose build would not work."""
+    from scaffolder.install.environment import _give_up_index
+
+    accelerator = {"cpu": "cpu", "rocm7.2": "rocm"}.get(build, "cuda")
+    answers = {"framework": "pytorch", "task": "tabular", "accelerator": accelerator, "framework_build": build}
+    project = render_project(tmp_path / "demo", project_name="demo", **answers)
+    assert _give_up_index(project) is given_up
+    recorded = (project / ".copier-answers.yml").read_text(encoding="utf-8")
+    assert ("framework_build" in recorded) is not given_up
+    assert (indexed_requirements(project) == []) is given_up

@@ -214,11 +214,15 @@ def _is_about_index(failure: StepFailed, project: Path) -> bool:
     return failure.diagnosis.network and any(url in text for url in urls for text in texts)
 
 
+#: Builds in place of which PyPI has one that does not work: for AMD's and Intel's GPUs, for older cards and drivers.
+_ONLY_THERE = ("/rocm", "/xpu", "/cu126")
+
+
 def _give_up_index(project: Path) -> bool:
     """Turn to the configured index, if the project named another one and the build there would work."""
     sources = indexed_requirements(project)
-    if not sources or any("rocm" in source.index_url for source in sources):
-        return False  # the configured index has no build for AMD GPUs: failing is kinder than a wrong build
+    if not sources or any(build in source.index_url for build in _ONLY_THERE for source in sources):
+        return False  # failing is kinder than a wrong build
     give_up_framework_index(project)
     console.warn(
         _(

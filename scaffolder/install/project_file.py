@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # As templates/project/pyproject.toml.jinja writes it; a test compares with a project rendered without it.
 _FRAMEWORK_INDEX = re.compile(
-    r"\n# The build of PyTorch that fits[^\n]*\n\[tool\.uv\.sources\]\n.*?\nexplicit = true\n", re.DOTALL
+    r"\n# The build of PyTorch that fits[^\n]*\n(?:#[^\n]*\n)*\[tool\.uv\.sources\]\n.*?\nexplicit = true\n", re.DOTALL
 )
 
 
@@ -63,7 +63,9 @@ def give_up_framework_index(project: Path) -> None:
     _rewrite(project / "pyproject.toml", lambda text: _FRAMEWORK_INDEX.sub("", text))
     _rewrite(
         project / ".copier-answers.yml",
-        lambda text: re.sub(r"(?m)^framework_index: .*$", "framework_index: default", text),
+        lambda text: re.sub(
+            r"(?m)^framework_build: .*\n", "", re.sub(r"(?m)^framework_index: .*$", "framework_index: default", text)
+        ),
     )
 
 
