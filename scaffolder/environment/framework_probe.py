@@ -197,7 +197,10 @@ def _findings(system: System, trial: Trial) -> Iterator[Finding]:
         if isinstance(error, str) and error:
             version = entry.get("version")
             own = Failure(
-                name=name, text=f"{error}\n{trial.result.stderr}", version=version if isinstance(version, str) else ""
+                name=name,
+                text=f"{error}\n{trial.result.stderr}",
+                version=version if isinstance(version, str) else "",
+                framework=trial.text("version"),
             )
             yield _companion_finding(system, trial, name, own)
     yield from _quiet_bitsandbytes(system, trial)
@@ -214,7 +217,11 @@ def _failure(trial: Trial) -> Failure | None:
     version = trial.text("version") if stage == trial.name else ""
     # what it raised says most; what was written before may say why
     return Failure(
-        name=stage, text=f"{error}\n{trial.result.stderr[-8000:]}".strip(), returncode=ended, version=version
+        name=stage,
+        text=f"{error}\n{trial.result.stderr[-8000:]}".strip(),
+        returncode=ended,
+        version=version,
+        framework=trial.text("version"),
     )
 
 

@@ -105,7 +105,9 @@ def candidates(system: System, folder: Path) -> Iterator[tuple[str, bool]]:
 def last_object(text: str) -> dict[str, Any] | None:
     """The last JSON object that begins on a line of its own; what else is written there is passed over."""
     end = len(text)
-    while end > 0:
+    for _attempt in range(100):
+        if end <= 0:
+            break
         begin = text.rfind("\n{", 0, end) + 1  # 0 where there is none
         if text[begin : begin + 1] == "{":
             try:
