@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaffolder.environment import accelerators, pycharm, python, report, tools
+from scaffolder.environment import accelerators, report, tools
 from scaffolder.environment.checks import CHECKS
 from scaffolder.environment.facts import Finding, Gpu, Interpreter, Report
 from scaffolder.environment.panel import panel, rows
@@ -183,61 +183,13 @@ def test_tools(record: Record) -> None:
     assert codes(tools.probe(record({}))[1]) == ["NM601"]
 
 
-def test_pycharm_with_its_version_and_heap(record: Record) -> None:
-    product = {
-        "name": "PyCharm",
-        "version": "2026.1.2",
-        "productCode": "PY",
-        "dataDirectoryName": "PyCharm2026.1",
-        "launch": [{"launcherPath": "bin/pycharm", "vmOptionsFilePath": "bin/pycharm64.vmoptions"}],
-    }
-    system = record(
-        {
-            "home": "/home/me",
-            "files": {
-                "/opt/pycharm-2026.1/product-info.json": "product.json",
-                "/opt/pycharm-2026.1/bin/pycharm64.vmoptions": "default.txt",
-                "/home/me/.config/JetBrains/PyCharm2026.1": None,
-                "/home/me/.config/JetBrains/PyCharm2026.1/pycharm64.vmoptions": "own.txt",
-                "/opt/pycharm-broken/product-info.json": "garbage.txt",
-            },
-            "processes": ["bash", "pycharm"],
-        },
-        {
-            "product.json": json.dumps(product).encode(),
-            "default.txt": b"-Xms256m\n-Xmx2048m\n",
-            "own.txt": b"-Xmx4g\n",
-            "garbage.txt": b"[1, 2",
-        },
-    )
-    facts, findings = pycharm.probe(system)
-    (found,) = facts["pycharm"]
-    assert (found.version, found.launcher, found.heap) == ("2026.1.2", "/opt/pycharm-2026.1/bin/pycharm", 4096)
-    assert found.configuration == "/home/me/.config/JetBrains/PyCharm2026.1"
-    assert facts["pycharm_running"] is True
-    assert findings == []
-
-
-def test_pycharm_on_a_mac(record: Record) -> None:
-    product = {
-        "version": "2025.3",
-        "productCode": "PC",
-        "launch": [{"launcherPath": "../MacOS/pycharm", "vmOptionsFilePath": "../bin/pycharm.vmoptions"}],
-    }
-    path = "/Applications/PyCharm CE.app/Contents/Resources/product-info.json"
-    system = record({"platform": "darwin", "files": {path: "p.json"}}, {"p.json": json.dumps(product).encode()})
-    (found,) = pycharm.probe(system)[0]["pycharm"]
-    assert found.folder == "/Applications/PyCharm CE.app"
-    assert found.edition == "PyCharm Community"
-
-
 # --- all together -----------------------------------------------------------------------------------------------------
 
 
 def test_the_report_of_a_bare_machine(record: Record) -> None:
     found = report.inspect(record({"platform": "linux"}), folder=Path("/nowhere"))
     assert found.interpreters == () and found.accelerators.gpus == ()
-    assert codes(found.findings) == ["NM201", "NM501", "NM601", "NM701"]
+    assert codes(found.findings) == ["NM110", "NM201", "NM501", "NM601", "NM701"]
     json.dumps(found.as_json())
     panel(found)
 

@@ -14,6 +14,7 @@ from scaffolder.environment import (
     framework_match,
     framework_probe,
     frameworks,
+    idea_health,
     indexes,
     machine,
     network,
@@ -76,7 +77,12 @@ CHECKS: tuple[Check, ...] = (
         title="PyCharm",
         probe=lambda system, _folder: pycharm.probe(system),
         judge=lambda report: pycharm.judge(report),
-        after=("machine",),
+    ),
+    Check(
+        name="idea",
+        title=N_("the project in PyCharm"),
+        probe=lambda system, folder: idea_health.probe(system, folder),
+        need="project",
     ),
     Check(
         name="frameworks",
