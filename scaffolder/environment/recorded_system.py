@@ -83,8 +83,9 @@ class RecordedSystem:
         return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
     def run(self, arguments: Sequence[str], *, timeout: float = 5.0) -> CommandResult:  # noqa: ARG002
+        words = self._words(arguments)
         for command in self.content.get("commands", []):
-            if _matches(command["arguments"], arguments):
+            if _matches(self._words(command["arguments"]), words):
                 return CommandResult(
                     returncode=command.get("returncode", 0),
                     stdout=self._output(command.get("stdout")),
@@ -101,23 +102,27 @@ class RecordedSystem:
         return [found] if isinstance(found, str) else list(found)
 
     def read_text(self, path: str | Path) -> str | None:
-        entry = self._files().get(str(path))
+        entry = self._files().get(self._key(path))
         name = entry.get("content") if isinstance(entry, dict) else entry
         return None if name is None else self._output(name)
 
     def exists(self, path: str | Path) -> bool:
-        return str(path) in self._files()
+        return self._key(path) in self._files()
 
     def glob(self, pattern: str) -> list[str]:
         from fnmatch import fnmatchcase
 
+        separator = "\\" if self.platform == "win32" else "/"
+        wanted = self._key(pattern)
         # fnmatch's star crosses folders, glob's does not
         return sorted(
-            path for path in self._files() if path.count("/") == pattern.count("/") and fnmatchcase(path, pattern)
+            path
+            for path in self._files()
+            if path.count(separator) == wanted.count(separator) and fnmatchcase(path, wanted)
         )
 
     def file_size(self, path: str | Path) -> int | None:
-        entry = self._files().get(str(path), _ABSENT)
+        entry = self._files().get(self._key(path), _ABSENT)
         if entry is _ABSENT:
             return None
         if isinstance(entry, dict) and "size" in entry:
@@ -184,9 +189,16 @@ class RecordedSystem:
         answer = answers.get(url, answers.get("/".join(url.split("/")[:3])))
         return WebAnswer(error="name") if answer is None else WebAnswer(**answer)
 
+    def _key(self, path: str | Path) -> str:
+        """A path to compare: on Windows both separators mean the same."""
+        return str(path).replace("/", "\\") if self.platform == "win32" else str(path)
+
+    def _words(self, arguments: Sequence[str]) -> list[str]:
+        return [self._key(arguments[0]), *arguments[1:]] if arguments else []
+
     def _files(self) -> Mapping[str, Any]:
         files: Mapping[str, Any] = self.content.get("files", {})
-        return files
+        return {self._key(path): entry for path, entry in files.items()} if self.platform == "win32" else files
 
     def _output(self, name: str | None) -> str:
         return "" if name is None else decode((self.folder / name).read_bytes())
