@@ -317,7 +317,9 @@ class LastRun:
     Attributes:
         name: Of its folder in `runs/`.
         data, host, device: Shares of the time, 0 to 1: waiting for data, the processor's own work, computing.
-        cause: The training profile's own name of what held it up; empty where it names none.
+        cause: What held it up, as the project's slow_causes.py names it: `data_loading`, `single_worker`,
+            `small_batch`, `logging`, `precision`, `host` or `device`; empty where the profile names none.
+        advice: The profile's own advice.
         batch_size: Rows of a step; None where unknown.
     """
 
@@ -326,6 +328,7 @@ class LastRun:
     host: float | None = None
     device: float | None = None
     cause: str = ""
+    advice: str = ""
     batch_size: int | None = None
 
 

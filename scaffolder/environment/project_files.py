@@ -40,8 +40,10 @@ _FILES = 400
 _BYTES = 1_000_000
 _SECONDS = 2.0
 
-#: Keys of `data:` whose values are paths: file, folder, train_file, image_dir …
-_PATH_KEY = re.compile(r"(?:^|_)(?:file|files|folder|folders|path|paths|dir|directory|root)$")
+#: Keys of `data:` whose values are paths to what must be there: file, train_file, image_dir; not cache_dir.
+_PATH_KEY = re.compile(
+    r"(?!.*(?:cache|output|out_|save|log|tmp|temp))(?:.*_)?(?:files?|folders?|paths?|dir|directory|root)$"
+)
 
 #: Modules of Python itself that a file of the project may well be named after without harm.
 _HARMLESS = {"test", "tests", "main", "this", "antigravity", "__main__", "setup", "conftest", "idlelib"}
@@ -160,7 +162,7 @@ def _not_yaml(name: str, error: Exception) -> Finding:
 
 def _paths(data: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
     for key, value in data.items():
-        if not isinstance(key, str) or not _PATH_KEY.search(key):
+        if not isinstance(key, str) or not _PATH_KEY.match(key):
             continue
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, str) and one.strip() and "://" not in one and not re.search(r"[*?\[{$]", one):
