@@ -166,23 +166,6 @@ def test_our_own_python_is_preferred_where_it_fits() -> None:
     assert found.python_for((3, 15), (3, 16)) is None
 
 
-def test_tools(record: Record) -> None:
-    system = record(
-        {
-            "which": {"git": "/usr/bin/git", "uv": "/usr/bin/uv"},
-            "commands": [
-                {"arguments": ["/usr/bin/git", "--version"], "stdout": "git.txt"},
-                {"arguments": ["/usr/bin/git", "config", "user.name"], "stdout": "name.txt"},
-                {"arguments": ["/usr/bin/uv", "--version"], "returncode": 1},
-            ],
-        },
-        {"git.txt": b"git version 2.39.5 (Apple Git-154)\n", "name.txt": "李雷\n".encode()},
-    )
-    found = tools.probe(system)[0]["tools"]
-    assert (found.git, found.git_user, found.uv) == ("2.39.5", "李雷", None)
-    assert codes(tools.probe(record({}))[1]) == ["NM601"]
-
-
 # --- all together -----------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_machine import codes, make
 
-from scaffolder.environment import disk, machine
+from scaffolder.environment import disk, machine, tools
 from scaffolder.environment.control_groups import cpu_quota, memory_limit
 from scaffolder.environment.facts import Disk, FrameworkBuild, Frameworks, Machine, Place, Report
 from scaffolder.environment.file_system import synchronised
@@ -472,3 +472,54 @@ def test_this_machine_is_asked_quickly() -> None:
     disk.probe(RealSystem(), Path.cwd())
     assert time.perf_counter() - began < 2.0  # usually a tenth of it; the caches alone may take 0.2 s
     assert facts["hardware"].memory_total
+
+
+# --- git and uv -------------------------------------------------------------------------------------------------------
+
+
+def test_git_and_uv_and_whose_name(tmp_path: Path) -> None:
+    which = {"git": "/usr/bin/git", "uv": "/usr/bin/uv"}
+    says: dict[tuple[str, ...], str | bytes | int] = {
+        ("/usr/bin/git", "--version"): "git version 2.39.5 (Apple Git-154)\n",
+        ("/usr/bin/git", "config", "user.name"): "李雷\n",
+        ("/usr/bin/uv", "--version"): 1,
+    }
+    facts, findings = tools.probe(make(tmp_path, which=which, says=says))
+    found = facts["tools"]
+    assert (found.git, found.git_user, found.uv) == ("2.39.5", "李雷", None)
+    assert findings == []
+
+
+def test_git_without_a_name(tmp_path: Path) -> None:
+    git = "/usr/bin/git"
+    says: dict[tuple[str, ...], str | bytes | int] = {
+        (git, "--version"): "git version 2.43.0\n",
+        (git, "config", "*"): 1,
+    }
+    (finding,) = tools.probe(make(tmp_path, which={"git": git}, says=says))[1]
+    assert finding.code == "NM602"
+    assert finding.commands[0].line == "git config --global user.name 'Your Name'"
+    assert not finding.commands[0].arguments, "nobody is called so"
+
+
+@pytest.mark.parametrize(
+    ("answers", "line"),
+    [
+        ({"texts": {"/etc/os-release": "ID=fedora\n"}}, "sudo dnf install git"),
+        ({"texts": {"/etc/os-release": "ID=debian\n"}, "user": "root"}, "apt install git"),
+        ({"platform": "darwin"}, "xcode-select --install"),
+        ({"platform": "win32"}, "winget install --id Git.Git -e"),
+    ],
+)
+def test_how_git_is_installed(tmp_path: Path, answers: dict[str, Any], line: str) -> None:
+    (finding,) = tools.probe(make(tmp_path, **answers))[1]
+    assert (finding.code, finding.commands[0].line) == ("NM601", line)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=100), st.sampled_from(["linux", "darwin", "win32"]))
+def test_garbage_from_git_and_uv_is_no_crash(tmp_path: Path, raw: bytes, platform: str) -> None:
+    which = {"git": "/bin/git", "uv": "/bin/uv"}
+    says: dict[tuple[str, ...], str | bytes | int] = {("/bin/git", "*"): raw, ("/bin/uv", "*"): raw}
+    facts, _findings = tools.probe(make(tmp_path, platform=platform, which=which, says=says))
+    assert facts["tools"] is not None

@@ -11,6 +11,7 @@ from scaffolder.environment.facts import Finding, Machine, Report, command
 from scaffolder.environment.mounts import mounts
 from scaffolder.environment.processor import processor
 from scaffolder.environment.system import System
+from scaffolder.environment.system_packages import as_administrator
 from scaffolder.messages import _
 
 GIB = 1024**3
@@ -146,12 +147,12 @@ def _memory(system: System, found: Machine) -> list[Finding]:
                 if system.platform == "linux" and not found.memory_limited
                 else _("Close other programs before you train."),
                 commands=tuple(
-                    command(system, *words)
+                    command(system, *as_administrator(system), *words)
                     for words in (
-                        ("sudo", "fallocate", "-l", "8G", "/swapfile"),
-                        ("sudo", "chmod", "600", "/swapfile"),
-                        ("sudo", "mkswap", "/swapfile"),
-                        ("sudo", "swapon", "/swapfile"),
+                        ("fallocate", "-l", "8G", "/swapfile"),
+                        ("chmod", "600", "/swapfile"),
+                        ("mkswap", "/swapfile"),
+                        ("swapon", "/swapfile"),
                     )
                 )
                 if system.platform == "linux" and not found.memory_limited
@@ -192,7 +193,7 @@ def _shared(system: System, found: Machine) -> list[Finding]:
             else _("Make it larger, or set num_workers to 0 in the configuration."),
             commands=()
             if contained or absent
-            else (command(system, "sudo", "mount", "-o", "remount,size=50%", "/dev/shm"),),  # noqa: S108
+            else (command(system, *as_administrator(system), "mount", "-o", "remount,size=50%", "/dev/shm"),),  # noqa: S108
         )
     ]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from scaffolder.environment.facts import Finding, Tools, command
-from scaffolder.environment.system import System
+from scaffolder.environment.facts import Command, Finding, Tools, command
+from scaffolder.environment.system import CommandResult, System
+from scaffolder.environment.system_packages import install_command
 from scaffolder.messages import _
 
 
@@ -14,6 +15,9 @@ def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
     """Their versions; a missing git is a finding, a missing uv is not: pip does."""
     git, git_path = _version(system, "git")
     uv, uv_path = _version(system, "uv")
+    answer = system.run([git_path, "config", "user.name"]) if git_path else CommandResult(returncode=None)
+    lines = answer.stdout.strip().splitlines()
+    user = lines[0] if answer.ok and lines else None
     findings = []
     if git is None:
         findings.append(
@@ -22,24 +26,32 @@ def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
                 severity="note",
                 what=_("git is not installed."),
                 meaning=_("The project has no history, and `newmodel update` needs git later."),
+                commands=_install_git(system),
+            )
+        )
+    elif user is None and answer.returncode in (0, 1):  # git ends with 1 where a setting is missing
+        findings.append(
+            Finding(
+                code="NM602",
+                severity="note",
+                what=_("git has not been told your name."),
+                meaning=_("It refuses to make a commit, so the project's history cannot begin."),
+                advice=_("Any name and address do; they stand in each commit."),
                 commands=(
-                    command(
-                        system,
-                        *{"win32": ("winget", "install", "Git.Git"), "darwin": ("xcode-select", "--install")}.get(
-                            system.platform, ("sudo", "apt", "install", "git")
-                        ),
-                    ),
+                    command(system, "git", "config", "--global", "user.name", _("Your Name")),
+                    command(system, "git", "config", "--global", "user.email", "you@example.com"),
                 ),
             )
         )
-    return {"tools": Tools(git=git, git_user=_user(system, git_path), uv=uv, uv_path=uv_path)}, findings
+    return {"tools": Tools(git=git, git_user=user, uv=uv, uv_path=uv_path)}, findings
 
 
-def _user(system: System, git: str | None) -> str | None:
-    if git is None:
-        return None
-    lines = system.run([git, "config", "user.name"]).stdout.strip().splitlines()
-    return lines[0] if lines else None
+def _install_git(system: System) -> tuple[Command, ...]:
+    if system.platform == "win32":
+        return (command(system, "winget", "install", "--id", "Git.Git", "-e"),)
+    if system.platform == "darwin":
+        return (command(system, "xcode-select", "--install"),)
+    return install_command(system, "git")
 
 
 def _version(system: System, name: str) -> tuple[str | None, str | None]:
@@ -47,7 +59,7 @@ def _version(system: System, name: str) -> tuple[str | None, str | None]:
     if path is None:
         return None, None
     answer = system.run([path, "--version"])
-    match = re.search(r"\d+(\.\d+)+", answer.stdout)
+    match = re.search(r"\d+(\.\d+)+", answer.stdout, re.ASCII)
     # a macOS without the developer tools has a git that only asks to install them
     if not answer.ok or match is None:
         return None, None
