@@ -160,6 +160,11 @@ def test_what_to_upgrade() -> None:
     old = fitting_build(nvidia(LINUX, "535.183.01", RTX3060), "pytorch")
     assert old is not None and "driver 580 or newer the build cu130" in old.upgrade
     none = fitting_build(nvidia(LINUX, "570.133.07", RTX5090), "pytorch")
+    bare = fitting_build(LINUX, "pytorch")
+    assert bare is not None and bare.reason.startswith("No GPU was found")
+    asleep = replace(LINUX, accelerators=Accelerators(unusable=(Gpu(kind="cuda", name="NVIDIA"),)))
+    waiting = fitting_build(asleep, "pytorch")
+    assert waiting is not None and waiting.upgrade.startswith("Once the GPU can be used")
     assert none is not None and none.driver == "580"
     assert none.upgrade == "With driver 580 or newer, NVIDIA GeForce RTX 5090 is used."
     both = fitting_build(nvidia(LINUX, "580.95.05", GTX1080, RTX5090), "pytorch")
@@ -367,6 +372,27 @@ def test_a_framework_that_leaves_the_gpu_alone_is_said_before_it_is_chosen(plan:
     assert framework_remark(nvidia(LINUX, "580.95.05", RTX5090), "tensorflow") == "does not use NVIDIA GeForce RTX 5090"
     assert framework_remark(nvidia(LINUX, "580.95.05", RTX3060), "tensorflow") == ""
     assert framework_remark(LINUX, "tensorflow") == ""
+
+
+def test_the_menu_itself_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from scaffolder import questions
+    from scaffolder.catalog import catalog
+
+    shown: dict[str, list[str]] = {}
+
+    def answer(structure: dict[str, Any], default: Any) -> Any:
+        shown[structure["name"]] = [getattr(choice, "title", "") for choice in structure.get("choices", ())]
+        return default
+
+    monkeypatch.setattr(questions, "_ask", answer)
+    windows = nvidia(WINDOWS, "581.29", RTX3060)
+    interview = questions.Interview(catalog(), windows, {"language": "en"}, ask=True, folder_name="demo")
+    assert interview.run().values["framework"] == "pytorch"
+    assert shown["framework"] == [
+        "PyTorch",
+        "TensorFlow (Keras 3)  (sees no GPU on Windows; inside WSL 2 it does, and PyTorch does)",
+    ]
+    assert "framework_build" not in shown
 
 
 def test_tensorflow_needs_avx_and_a_current_macos(plan: Any) -> None:

@@ -19,6 +19,7 @@ from scaffolder.environment.visibility import unknown_device
 
 GIB = 1024**3
 MIB = 1024**2
+SMI = "/usr/bin/nvidia-smi"
 NVML = {"driver": "580.95.05", "cuda": 13000}
 
 Record = Callable[..., RecordedSystem]
@@ -140,6 +141,18 @@ def test_slices(record: Record) -> None:
     assert findings[0].what == "GPU 0 (NVIDIA A100-SXM4-40GB) is cut into slices (MIG): 3g.20gb, 1g.5gb."
 
 
+def test_cut_and_no_slice_made(record: Record) -> None:
+    system = record(
+        nvml={**NVML, "devices": [device(mig=True)]},
+        which={"nvidia-smi": SMI},
+        commands={f"{SMI} -L": LIST.splitlines()[0]},
+    )
+    (finding,) = look(system)[1]
+    assert (finding.code, finding.severity, lines(finding)) == ("NM210", "blocks", ["sudo nvidia-smi -i 0 -mig 0"])
+    (unknown,) = look(record(nvml={**NVML, "devices": [device(mig=True)]}))[1]
+    assert (unknown.code, unknown.severity) == ("NM210", "note")
+
+
 # --- CUDA_VISIBLE_DEVICES ---------------------------------------------------------------------------------------------
 
 TWO = [device(index=0, uuid="GPU-aaaa-1"), device(index=1, uuid="GPU-bbbb-2")]
@@ -183,7 +196,6 @@ def test_any_value_is_judged(value: str) -> None:
 
 # --- NVIDIA by its tool -----------------------------------------------------------------------------------------------
 
-SMI = "/usr/bin/nvidia-smi"
 BASIC = f"{SMI} --query-gpu=driver_version,name,memory.total,memory.free,compute_cap --format=csv,noheader,nounits"
 
 
@@ -274,7 +286,7 @@ LSPCI = """00:00.0 Host bridge [0600]: Intel Corporation 12th Gen Core Processor
         ("Linux Mint 22", "sudo ubuntu-drivers install"),
         (
             "Debian GNU/Linux 12 (bookworm)",
-            "sudo apt-get install linux-headers-amd64 nvidia-driver firmware-misc-nonfree",
+            "sudo apt-get install linux-headers-$(dpkg --print-architecture) nvidia-driver firmware-misc-nonfree",
         ),
         ("Fedora Linux 42 (Workstation Edition)", "sudo dnf install akmod-nvidia xorg-x11-drv-nvidia-cuda"),
         ("Rocky Linux 9.4 (Blue Onyx)", "sudo dnf module install nvidia-driver:latest-dkms"),

@@ -225,8 +225,21 @@ def _for_cpu(report: Report, known: Sequence[Row]) -> Build | None:
     row = next((row for row in known if row.accelerator == "cpu"), None)
     if row is None or not macos_suffices(report, row):
         return None
-    reason = _("No GPU here can be used by {framework}.").format(framework=LABELS[row.framework])
-    return _build(report, row, gpu=None, reason=reason, upgrade="")
+    place = report.accelerators
+    if place.gpus:
+        reason = _("No GPU here can be used by {framework}; this build trains on the processor.")
+    elif place.unusable:
+        reason = _("The GPU here cannot be used yet; this build of {framework} trains on the processor.")
+    else:
+        reason = _("No GPU was found; this build of {framework} trains on the processor.")
+    upgrade = _("Once the GPU can be used, look again: another build will fit then.")
+    return _build(
+        report,
+        row,
+        gpu=None,
+        reason=reason.format(framework=LABELS[row.framework]),
+        upgrade=upgrade if place.unusable and not place.gpus else "",
+    )
 
 
 # --- NVIDIA's boards --------------------------------------------------------------------------------------------------

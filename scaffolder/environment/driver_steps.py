@@ -71,7 +71,8 @@ def _linux(release: str, branch: str) -> tuple[Command, ...]:
         return (Command(line=f"sudo ubuntu-drivers install{f' nvidia:{branch}' if branch else ''}"),)
     if "debian" in name:
         # https://wiki.debian.org/NvidiaGraphicsDrivers: the components contrib and non-free have to be enabled
-        return (Command(line="sudo apt-get install linux-headers-amd64 nvidia-driver firmware-misc-nonfree"),)
+        headers = "linux-headers-$(dpkg --print-architecture)"
+        return (Command(line=f"sudo apt-get install {headers} nvidia-driver firmware-misc-nonfree"),)
     if "fedora" in name:
         # https://rpmfusion.org/Howto/NVIDIA
         free = "https://mirrors.rpmfusion.org/{kind}/fedora/rpmfusion-{kind}-release-$(rpm -E %fedora).noarch.rpm"
@@ -90,8 +91,13 @@ def _linux(release: str, branch: str) -> tuple[Command, ...]:
             Command(line=f"sudo dnf module install nvidia-driver:{branch or 'latest'}-dkms"),
         )
     if any(word in name for word in ("arch", "manjaro", "endeavour", "cachyos")):
-        return (Command(line=f"sudo pacman -S nvidia{f'-{branch}xx-dkms' if branch else '-open'}"),)
+        # drivers for older cards are in the users' repository (AUR) alone
+        return (Command(line=f"yay -S nvidia-{branch}xx-dkms" if branch else "sudo pacman -S nvidia-open"),)
     if "suse" in name:
         # https://en.opensuse.org/SDB:NVIDIA_drivers
-        return (Command(line="sudo zypper install-new-recommends --repo repo-non-free"),)
+        edition = "Leap" if "leap" in name else "Tumbleweed"
+        return (
+            Command(line=f"sudo zypper install openSUSE-repos-{edition}-NVIDIA"),
+            Command(line="sudo zypper install-new-recommends --repo repo-non-free"),
+        )
     return (Command(line=f"xdg-open {NVIDIA_PAGE}"),)

@@ -44,6 +44,7 @@ class Nvidia:
         error: Why nothing works, in the words of library or tool; empty where something does, or nothing is there.
         lost: What the tool said of a single GPU that does not answer.
         library: Whether the management library is there at all.
+        listed: Whether the slices of GPUs could be listed.
     """
 
     gpus: tuple[Gpu, ...] = ()
@@ -53,6 +54,7 @@ class Nvidia:
     error: str = ""
     lost: str = ""
     library: bool = False
+    listed: bool = False
 
 
 def ask(system: System) -> Nvidia:
@@ -210,6 +212,7 @@ def _with_slices(system: System, found: Nvidia) -> Nvidia:
             slices.setdefault(number, []).append(f"{match.group(1)} {match.group(2)}")
     return replace(
         found,
+        listed=number >= 0,
         gpus=tuple(
             replace(gpu, slices=tuple(slices.get(gpu.index if gpu.index is not None else position, ())))
             for position, gpu in enumerate(found.gpus)

@@ -26,10 +26,14 @@ def findings(system: System, found: Nvidia, place: Accelerators) -> list[Finding
     result = [lost(found.lost, place)] if found.lost and found.gpus else []
     for position, gpu in enumerate(found.gpus):
         number = gpu.index if gpu.index is not None else position
-        for check in (_slices, _errors, _compute_mode, _throttled, _held, _small):
-            finding = check(system, gpu, number)
-            if finding is not None:
-                result.append(finding)
+        result += [
+            finding
+            for finding in (
+                _slices(system, gpu, number, found.listed),
+                *(check(system, gpu, number) for check in (_errors, _compute_mode, _throttled, _held, _small)),
+            )
+            if finding is not None
+        ]
     if found.source == "nvidia-smi" and not found.library:
         result.append(
             Finding(
@@ -55,19 +59,34 @@ def _joined(findings: list[Finding]) -> list[Finding]:
     return list(kept.values())
 
 
-def _slices(_system: System, gpu: Gpu, number: int) -> Finding | None:
+def _slices(system: System, gpu: Gpu, number: int, listed: bool) -> Finding | None:
     if not gpu.mig:
         return None
-    if not gpu.slices and gpu.uuid and not gpu.uuid.startswith("MIG"):
-        made = _("no slice was found")
-    else:
-        made = ", ".join(name.partition(" ")[0] for name in gpu.slices) or _("this is one slice")
+    if listed and not gpu.slices:
+        return Finding(
+            code="NM210",
+            severity="blocks",
+            what=_("GPU {number} ({name}) is set to be cut into slices (MIG), and no slice has been made.").format(
+                number=number, name=gpu.name
+            ),
+            meaning=_("No program can use it: neither a slice nor the whole card is there."),
+            advice=_("Use the card as a whole again, or ask its administrator for a slice:"),
+            commands=(
+                Command(
+                    line=f"nvidia-smi -i {number} -mig 0"
+                    if system.platform == "win32"
+                    else f"sudo nvidia-smi -i {number} -mig 0"
+                ),
+            ),
+        )
+    names = ", ".join(name.partition(" ")[0] for name in gpu.slices)
+    what = _("GPU {number} ({name}) is cut into slices (MIG).")
+    if names:
+        what = _("GPU {number} ({name}) is cut into slices (MIG): {slices}.")
     return Finding(
         code="NM210",
         severity="note",
-        what=_("GPU {number} ({name}) is cut into slices (MIG): {slices}.").format(
-            number=number, name=gpu.name, slices=made
-        ),
+        what=what.format(number=number, name=gpu.name, slices=names),
         meaning=_(
             "One program sees one slice with its memory, never the whole card; training over several is not possible."
         ),
