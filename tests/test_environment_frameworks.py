@@ -245,11 +245,29 @@ def test_another_cudnn_comes_first(record: Record) -> None:
         "environ": {"LD_LIBRARY_PATH": "/usr/local/cuda/lib64:/opt/nothing:"},
         "files": {"/usr/local/cuda/lib64/libcudnn.so.8": None, "/usr/local/cuda/lib64/libcudart.so.12": None},
     }
-    found = by_code(frameworks.probe(record({"packages": answer}, **place), PROJECT)[1])
-    assert "libcudnn, libcudart of /usr/local/cuda/lib64" in found["NM409"].what
-    assert lines(found["NM409"]) == ["unset LD_LIBRARY_PATH"]
-    answer = installed(package("torch", "2.13.0+cpu"), torch={})
-    assert frameworks.probe(record({"packages": answer}, **place), PROJECT)[1] == []
+
+    def look(answers: dict[str, Any], *checks: str) -> list[Finding]:
+        found = report.inspect(record(answers, **place), folder=PROJECT, checks=checks)
+        return [finding for finding in found.findings if finding.code.startswith("NM4")]
+
+    (finding,) = look({"packages": answer}, "frameworks")
+    assert (finding.code, finding.severity) == ("NM409", "slows")
+    assert "libcudnn, libcudart of /usr/local/cuda/lib64" in finding.what
+    assert lines(finding) == ["unset LD_LIBRARY_PATH"]
+    failed = computed(stage="compute", device="cuda:0", error="RuntimeError: cuDNN version incompatibility: PyTorch")
+    (finding,) = look({"packages": answer, "torch": failed}, "computing")
+    assert (finding.code, finding.severity) == ("NM409", "blocks")
+    assert look({"packages": installed(package("torch", "2.13.0+cpu"), torch={})}, "frameworks") == []
+
+
+def test_a_torchvision_that_fails_is_told_of_once(record: Record) -> None:
+    companions = {"torchvision": {"version": "", "error": "RuntimeError: operator torchvision::nms does not exist"}}
+    answers = {
+        "packages": installed(package("torch", "2.13.0"), package("torchvision", "0.27.0", "torch==2.12.0")),
+        "torch": computed(companions=companions),
+    }
+    found = report.inspect(record(answers), folder=PROJECT, checks=["computing"])
+    assert [finding.code for finding in found.findings if finding.code.startswith("NM4")] == ["NM406"]
 
 
 def test_several_toolkits(record: Record) -> None:

@@ -263,7 +263,7 @@ def test_nesting_beyond_reason_is_no_crash() -> None:
 def test_data_that_is_missing(record: Record) -> None:
     files = {
         **ANSWERS,
-        "configs/train.yaml": b"data:\n  file: data/visits.csv\n  target: visited\n  images_dir: /mnt/images\n  cache_dir: /gone\n",
+        "configs/train.yaml": b"data:\n  file: data/visits.csv\n  images_dir: /mnt/images\n  cache_dir: /gone\n",
         "configs/finetune.yaml": b"data:\n  file: data/visits.csv\n",
         "configs/remote.yaml": b"data:\n  file: https://example.org/x.csv\n  files: data/*.csv\n  path: null\n",
     }

@@ -291,6 +291,7 @@ class Frameworks:
         versions: Of the packages that matter for training.
         builds: Of the frameworks, as their files say.
         libraries: Versions of the CUDA libraries that were installed with them, such as nvidia-cudnn-cu13.
+        foreign_libraries: Folders in LD_LIBRARY_PATH that have CUDA libraries, which are taken before those.
         required_by: Installed packages that need torch or tensorflow, by the framework's name.
         install: Words of a command that installs what is named after them into this interpreter.
         virtual: Whether it is of a virtual environment: what is installed there can be taken back.
@@ -303,6 +304,7 @@ class Frameworks:
     versions: dict[str, str] = field(default_factory=dict)
     builds: tuple[FrameworkBuild, ...] = ()
     libraries: dict[str, str] = field(default_factory=dict)
+    foreign_libraries: dict[str, tuple[str, ...]] = field(default_factory=dict)
     required_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
     install: tuple[str, ...] = ()
     virtual: bool = False

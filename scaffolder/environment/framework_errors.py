@@ -114,11 +114,20 @@ def diagnose(system: System, failure: Failure) -> Cause:
     return known or Cause(why=own_words(failure))
 
 
+#: Findings that follow from the words alone.
+_CODES: tuple[tuple[Rule, str], ...] = (
+    (causes.no_kernel, "NM403"),
+    (causes.old_driver, "NM402"),
+    (causes.cudnn_version, "NM409"),
+    (causes.newer_nvjitlink, "NM409"),
+)
+
+
 def code_of(text: str) -> str:
     """The finding that the words of a failure lead to by themselves; empty where they lead to none."""
     for pattern, rule in _RULES:
         if re.search(pattern, text):
-            return "NM403" if rule is causes.no_kernel else "NM402" if rule is causes.old_driver else ""
+            return next((code for known, code in _CODES if known is rule), "")
     return ""
 
 

@@ -28,7 +28,23 @@ def judge(report: Report) -> list[Finding]:
             if tried is not None:
                 build = replace(build, error=tried.error, works=tried.works)
             findings += _judge(report, build)
-    return findings
+    return [*findings, *_search_path(report)]
+
+
+def _search_path(report: Report) -> Iterator[Finding]:
+    """Libraries before the framework's own: said once, and by what failed where something did."""
+    if any(code_of(one.error) == "NM409" for one in report.computed):
+        return
+    for folder, libraries in report.frameworks.foreign_libraries.items():
+        yield Finding(
+            code="NM409",
+            severity="slows",
+            what=_("LD_LIBRARY_PATH puts {libraries} of {folder} before the ones that the framework brought.").format(
+                libraries=", ".join(libraries), folder=folder
+            ),
+            meaning=_("Another version than the one it was built with is loaded: the GPU may fail, or be slower."),
+            commands=(Command(line="unset LD_LIBRARY_PATH"),),
+        )
 
 
 def _judge(report: Report, build: FrameworkBuild) -> Iterator[Finding]:

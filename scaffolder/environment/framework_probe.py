@@ -61,7 +61,8 @@ from typing import Any
 from scaffolder.environment.facts import Command, Finding, FrameworkBuild, command
 from scaffolder.environment.framework_causes import Cause, Failure
 from scaffolder.environment.framework_errors import code_of, diagnose
-from scaffolder.environment.inventory import candidates, last_object
+from scaffolder.environment.frameworks import wrong_companions
+from scaffolder.environment.inventory import candidates, last_object, take_inventory
 from scaffolder.environment.system import CommandResult, System
 from scaffolder.messages import _
 
@@ -128,11 +129,17 @@ def probe(system: System, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
         with ThreadPoolExecutor(max_workers=len(NAMES)) as pool:
             trials = list(pool.map(lambda name, python=python: _try(system, python, name), NAMES))
         if any(trial.started for trial in trials):
-            findings = [
-                finding for trial in trials for finding in _findings(system, trial) if finding.code not in _MATCHED
-            ]
-            return {"computed": tuple(filter(None, map(_build, trials)))}, findings
+            known = _told_of(system, folder)
+            findings = [finding for trial in trials for finding in _findings(system, trial, known)]
+            kept = [finding for finding in findings if finding.code not in _MATCHED]
+            return {"computed": tuple(filter(None, map(_build, trials)))}, kept
     return {}, []
+
+
+def _told_of(system: System, folder: Path) -> set[str]:
+    """Packages that cannot work, as their metadata says: the check of what is installed has told of them."""
+    inventory = take_inventory(system, folder)
+    return set() if inventory is None else {name for name, _finding in wrong_companions(system, inventory)}
 
 
 def _try(system: System, python: str, name: str) -> Trial:
@@ -177,7 +184,7 @@ def _words(trial: Trial) -> str:
 _MATCHED = ("NM402", "NM403")
 
 
-def _findings(system: System, trial: Trial) -> Iterator[Finding]:
+def _findings(system: System, trial: Trial, known: set[str]) -> Iterator[Finding]:
     if trial.result.problem == "timeout":
         yield _too_slow(trial)
         return
@@ -194,7 +201,7 @@ def _findings(system: System, trial: Trial) -> Iterator[Finding]:
         yield _device_finding(system, trial, reason)
     for name, entry in trial.companions().items():
         error = entry.get("error")
-        if isinstance(error, str) and error:
+        if isinstance(error, str) and error and name not in known:
             version = entry.get("version")
             own = Failure(
                 name=name,

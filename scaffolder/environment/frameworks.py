@@ -56,9 +56,8 @@ def probe(system: System, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
         *_nothing(inventory, found),
         *_duplicates(system, inventory),
         *_misfits(system, inventory),
-        *_companion_builds(system, inventory),
+        *(finding for _name, finding in wrong_companions(system, inventory)),
         *_keras(system, folder, inventory),
-        *_search_path(system, inventory, found),
         *_toolkits(system),
     ]
     return {"frameworks": found}, findings
@@ -68,13 +67,15 @@ def facts(system: System, folder: Path, inventory: Inventory) -> Frameworks:
     """What the report says of this interpreter."""
     here = {name: one.version for name in PACKAGES if (one := inventory.find(name)) is not None}
     libraries = {one.name: one.version for one in inventory.packages if one.name.startswith("nvidia-")}
+    builds = tuple(_builds(system, inventory))
     return Frameworks(
         python=inventory.python,
         own=inventory.own,
         virtual=inventory.virtual,
         versions=here,
-        builds=tuple(_builds(system, inventory)),
+        builds=builds,
         libraries=libraries,
+        foreign_libraries=_search_path(system, inventory) if any(b.build.startswith("cu") for b in builds) else {},
         required_by={name: _required_by(inventory, name) for name in ("torch", "tensorflow") if name in here},
         install=inventory.installer(system),
         keras_backend=inventory.keras_backend if "keras" in here else "",
@@ -248,7 +249,7 @@ def _two_copies(system: System, inventory: Inventory, name: str, found: list[Pac
             )
         ),
         advice=advice,
-        commands=again if same_folder else (),
+        commands=again if same_folder else again[:1] if first.folder == inventory.user_site else (),
     )
 
 
@@ -260,9 +261,6 @@ def _misfits(system: System, inventory: Inventory) -> Iterator[Finding]:
         if package.name not in seen and not package.broken:
             seen.add(package.name)
             found += misfits(inventory, package.requires, package.name)
-    for misfit in found:
-        if misfit.package in _COMPANIONS and misfit.name == "torch":
-            yield _wrong_companion(system, inventory, misfit)
     rest = [one for one in found if not (one.package in _COMPANIONS and one.name == "torch")]
     if not rest:
         return
@@ -298,13 +296,28 @@ def _misfit_text(misfit: Misfit) -> str:
     )
 
 
-def _wrong_companion(system: System, inventory: Inventory, misfit: Misfit) -> Finding:
-    torch = misfit.installed or _("none")
+def wrong_companions(system: System, inventory: Inventory) -> Iterator[tuple[str, Finding]]:
+    """torchvision or torchaudio made for another torch, or for another device; at most one finding for each."""
+    torch = inventory.find("torch")
+    for name in _COMPANIONS:
+        package = inventory.find(name)
+        if package is None:
+            continue
+        for misfit in misfits(inventory, package.requires, name):
+            if misfit.name == "torch":
+                yield name, _wrong_version(system, inventory, misfit)
+                break
+        else:
+            if torch is not None and _other_device(system, torch, package):
+                yield name, _wrong_device(system, inventory, torch, package)
+
+
+def _wrong_version(system: System, inventory: Inventory, misfit: Misfit) -> Finding:
     return Finding(
         code="NM406",
         severity="blocks",
         what=_("{package} was made for {requirement}, but torch {version} is installed.").format(
-            package=misfit.package, requirement=misfit.requirement, version=torch
+            package=misfit.package, requirement=misfit.requirement, version=misfit.installed or _("none")
         ),
         meaning=_("It fails when it is imported, and so does what uses it, transformers among others."),
         advice=_(
@@ -314,34 +327,25 @@ def _wrong_companion(system: System, inventory: Inventory, misfit: Misfit) -> Fi
     )
 
 
-def _companion_builds(system: System, inventory: Inventory) -> Iterator[Finding]:
-    """torchvision for CUDA beside a torch for the processor, or the other way round."""
-    torch = inventory.find("torch")
-    if torch is None:
-        return
-    own = _local_label(torch.version)
-    for name in _COMPANIONS:
-        package = inventory.find(name)
-        if package is None:
-            continue
-        label = _local_label(package.version)
-        # on Linux the index of Python packages has CUDA builds without a label
-        unlike = label != own if label and own else system.platform == "linux" and "cpu" in (label, own)
-        if unlike:
-            yield Finding(
-                code="NM406",
-                severity="blocks",
-                what=_("torch {version} and {package} {other} are builds for different devices.").format(
-                    version=torch.version, package=name, other=package.version
-                ),
-                meaning=_(
-                    "{package} fails when it is imported, and so does what uses it, transformers among others."
-                ).format(package=name),
-                advice=_(
-                    "Reinstall it from the index that torch came from; or remove it, if the project does not use it."
-                ),
-                commands=(uninstall(system, inventory, name),),
-            )
+def _other_device(system: System, torch: Package, package: Package) -> bool:
+    own, label = _local_label(torch.version), _local_label(package.version)
+    # on Linux the index of Python packages has CUDA builds without a label
+    return label != own if label and own else system.platform == "linux" and "cpu" in (label, own)
+
+
+def _wrong_device(system: System, inventory: Inventory, torch: Package, package: Package) -> Finding:
+    return Finding(
+        code="NM406",
+        severity="blocks",
+        what=_("torch {version} and {package} {other} are builds for different devices.").format(
+            version=torch.version, package=package.name, other=package.version
+        ),
+        meaning=_("{package} fails when it is imported, and so does what uses it, transformers among others.").format(
+            package=package.name
+        ),
+        advice=_("Reinstall it from the index that torch came from; or remove it, if the project does not use it."),
+        commands=(uninstall(system, inventory, package.name),),
+    )
 
 
 def _local_label(version: str) -> str:
@@ -394,28 +398,23 @@ def _backend_commands(system: System, backend: str) -> tuple[Command, ...]:
     return (Command(line=f"export KERAS_BACKEND={backend}"),)
 
 
-def _search_path(system: System, inventory: Inventory, found: Frameworks) -> Iterator[Finding]:
+def _search_path(system: System, inventory: Inventory) -> dict[str, tuple[str, ...]]:
     """Libraries that the linker takes before those that the framework brought."""
-    if system.platform != "linux" or not any(one.build.startswith("cu") for one in found.builds):
-        return
-    names: dict[str, list[str]] = {}
+    if system.platform != "linux":
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
     for folder in system.environ.get("LD_LIBRARY_PATH", "").split(":"):
         place = folder.rstrip("/")
         if not place or (inventory.prefix and place.startswith(inventory.prefix)):
             continue
-        for name in _CUDA_LIBRARIES:
-            if system.glob(f"{place}/{name}.so*") or system.glob(f"{place}/{name}[_.]*.so*"):
-                names.setdefault(place, []).append(name)
-    for place, libraries in names.items():
-        yield Finding(
-            code="NM409",
-            severity="slows",
-            what=_("LD_LIBRARY_PATH puts {libraries} of {folder} before the ones that the framework brought.").format(
-                libraries=", ".join(libraries), folder=place
-            ),
-            meaning=_("Another version than the one it was built with is loaded: the GPU may fail, or be slower."),
-            commands=(Command(line="unset LD_LIBRARY_PATH"),),
-        )
+        names = [
+            name
+            for name in _CUDA_LIBRARIES
+            if system.glob(f"{place}/{name}.so*") or system.glob(f"{place}/{name}[_.]*.so*")
+        ]
+        if names:
+            found[place] = tuple(names)
+    return found
 
 
 def _toolkits(system: System) -> Iterator[Finding]:

@@ -192,15 +192,19 @@ def _missing_parts(system: System, pythons: Pythons) -> Iterator[Finding]:
                 if vital
                 else _("Some packages fail when they need these parts; the frameworks themselves do not.")
             ),
-            advice=_("Install the libraries, then build this Python again.") if one.source == "pyenv" else "",
+            advice=_("Install the libraries, then build this Python again.") if _libraries(system, one) else "",
             commands=_rebuild(system, one),
         )
 
 
-def _rebuild(system: System, one: Interpreter) -> tuple[Command, ...]:
+def _libraries(system: System, one: Interpreter) -> tuple[str, ...]:
+    """The system's packages that the missing parts need when a Python is built."""
     names = BUILD_LIBRARIES.get(family(system), {})
-    libraries = tuple(dict.fromkeys(names[part] for part in one.missing if part in names))
-    commands = install_command(system, *libraries)
+    return tuple(dict.fromkeys(names[part] for part in one.missing if part in names))
+
+
+def _rebuild(system: System, one: Interpreter) -> tuple[Command, ...]:
+    commands = install_command(system, *_libraries(system, one))
     if one.source == "pyenv":
         return (*commands, command(system, "pyenv", "install", "--force", one.text))
     return commands or get_python(system, _text(one.version[:2]))
