@@ -75,9 +75,12 @@ SENTENCE = re.compile(r"[A-Za-z]{2,}[,:;]? [a-z]{2,}")
 #: styles, and what a maintainer sees in a trace. By file, the beginning of each.
 NOT_FOR_PERSONS: dict[str, tuple[str, ...]] = {
     "console.py": ("bold red",),
-    "environment/frameworks.py": ("\nimport importlib.metadata",),
+    "environment/compute_script.py": ("MPS is not available", "the device computed ", " is right"),
+    "environment/framework_causes.py": ("winget install",),
+    "environment/framework_errors.py": ("install the backwards-compatible", "Fatal Python error:"),
     "environment/panel.py": ("bold red",),
-    "environment/python.py": ("import sys,", "sudo apt install python"),
+    "environment/project_files.py": ("version https://git-lfs",),
+    "environment/python.py": ('\nif os.name == "nt":',),
     "environment/system.py": ("failed to start",),
     "environment/tools.py": ("sudo apt install git", "winget install Git.Git"),
     "generate.py": (

@@ -342,7 +342,7 @@ class ProjectState:
         known: Whether newmodel made it.
         settings: The file that names its packages; empty where there is none.
         requires_python: As that file says.
-        environment: `ready`, `none`, `broken` (its Python is gone), `moved`, `unfinished` or `wrong python`; empty
+        environment: `ready`, `none`, `broken` (its Python is gone), `moved`, `unfinished` or `wrong-python`; empty
             where the project needs none.
         python: Version in the environment, empty where unknown.
         installs: What to hand to pip's install, one command after the other, to install the project.

@@ -29,12 +29,12 @@ def probe(system: System, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
     inventory = take_inventory(system, folder) if state not in ("broken", "none") else None
     own = inventory if inventory is not None and (inventory.own or _is_active(system, inventory)) else None
     if own is not None and state in ("ready", "") and _wrong_python(own, settings):
-        state = "wrong python"
+        state = "wrong-python"
     files, compiled = check_sources(system, folder, own)
     findings = [
         *_unknown(folder, settings, known),
         *_damaged(settings),
-        *(_misfits(system, folder, settings, own) if own is not None and state != "wrong python" else ()),
+        *(_misfits(system, folder, settings, own) if own is not None and state != "wrong-python" else ()),
         *check_configurations(system, folder),
         *compiled,
         *check_shadows(system, folder, inventory),
@@ -219,7 +219,7 @@ def _judge_environment(report: Report) -> Iterator[Finding]:
             meaning=_("Commands such as pip and tensorboard start in the old place, or not at all."),
             commands=tuple(_make(report, anew=True)),
         )
-    elif state == "wrong python":
+    elif state == "wrong-python":
         yield Finding(
             code="NM617",
             severity="blocks",

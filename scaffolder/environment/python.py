@@ -13,6 +13,7 @@ from scaffolder.environment.inventory import last_object
 from scaffolder.environment.python_findings import Pythons, judge_pythons
 from scaffolder.environment.python_places import candidates
 from scaffolder.environment.system import System
+from scaffolder.messages import _
 
 #: Seconds for a start: a virus scanner looks at an interpreter that it has not seen before.
 PATIENCE = 5.0
@@ -121,7 +122,9 @@ def ask(system: System, path: str) -> Answer:
     content = last_object(answer.stdout) if answer.ok else None
     if content is None:
         lines = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
-        return Answer(path=path, trouble=_printable(lines[-1]) if lines else f"exit code {answer.returncode}")
+        return Answer(
+            path=path, trouble=_printable(lines[-1]) if lines else _("exit code {code}").format(code=answer.returncode)
+        )
     try:
         interpreter = _read(path, content)
     except (KeyError, TypeError, ValueError, OverflowError):
