@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from scaffolder.environment.compatibility import table
 from scaffolder.environment.facts import Report
 from scaffolder.environment.recorded_system import RecordedSystem
 from scaffolder.environment.report import inspect
+from scaffolder.environment.system import CommandResult
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -105,3 +108,72 @@ def test_recordings_are_small_and_complete(folder: Path) -> None:
     there = {path.name for path in folder.iterdir()}
     assert there == named - {None}
     assert sum(path.stat().st_size for path in folder.iterdir()) < 64 * 1024
+
+
+DEBIAN = ("ubuntu", "debian", "mint", "kali")
+
+
+@each_machine
+def test_commands_are_for_this_system(folder: Path) -> None:
+    """What is advised can be typed here: this system's package manager, this shell, and no driver inside WSL."""
+    report = report_of(folder)
+    release = report.release.lower()
+    foreign: list[str] = []
+    if report.platform == "win32":
+        foreign = ["sudo ", "export ", "unset ", "apt", "dnf ", "brew "]
+    elif report.platform == "darwin":
+        foreign = ["apt", "dnf ", "pacman", "winget", "setx ", "ubuntu-drivers"]
+    else:
+        foreign = ["winget", "brew ", "$env:", "Remove-Item"]
+        foreign += [] if any(name in release for name in DEBIAN) else ["apt", "ubuntu-drivers"]
+    if report.accelerators.wsl:
+        foreign += ["ubuntu-drivers", "nvidia-driver", "akmod-nvidia"]
+    for finding in report.findings:
+        for command in finding.commands:
+            wrong = [word for word in foreign if command.line.startswith(word) or f" {word}" in command.line]
+            assert not wrong, f"{finding.code}: {command.line}"
+            assert "sudo" not in command.arguments, f"{finding.code}: {command.line}"
+
+
+#: What a tool may do instead of its work.
+BROKEN = {
+    "missing": CommandResult(returncode=None, problem="missing"),
+    "hangs": CommandResult(returncode=None, problem="timeout"),
+    "empty": CommandResult(returncode=0),
+    "binary": CommandResult(returncode=0, stdout="\x00\ufffd\x1b[31m{[,|" * 50, stderr="\ufffd\n" * 50),
+    "numbers": CommandResult(returncode=0, stdout="9" * 5000 + "\n-1, , [N/A]\n" * 50),
+    "json": CommandResult(returncode=0, stdout='{"version": {}, "packages": [null, 7], "devices": 3, "bits": "x"}\n'),
+    "crashes": CommandResult(returncode=-11, stderr="Segmentation fault (core dumped)\n"),
+}
+
+
+@dataclass(frozen=True)
+class BrokenTools(RecordedSystem):
+    """A recorded machine on which every tool breaks in one way, and every file holds that too."""
+
+    how: str = "missing"
+
+    def run(self, arguments: Sequence[str], *, timeout: float = 5.0) -> CommandResult:
+        return BROKEN[self.how]
+
+    def read_text(self, path: str | Path) -> str | None:
+        return None if super().read_text(path) is None else BROKEN[self.how].stdout
+
+
+def each_broken_machine() -> list[object]:
+    """Every machine in one of the ways, so that all of them come by; in all of them in the full run."""
+    return [
+        pytest.param(
+            folder, how, id=f"{folder.name}-{how}", marks=[] if (row + column) % len(BROKEN) == 0 else pytest.mark.full
+        )
+        for row, folder in enumerate(FOLDERS)
+        for column, how in enumerate(BROKEN)
+    ]
+
+
+@pytest.mark.parametrize(("folder", "how"), each_broken_machine())
+def test_broken_tools_are_no_crash(folder: Path, how: str) -> None:
+    """Whatever tools answer, every check ends by itself and says nothing of a failure of its own."""
+    checks = [check.name for check in CHECKS]
+    report = inspect(BrokenTools(folder, how=how), folder=Path(expected(folder)["folder"]), checks=checks)
+    assert [finding.what for finding in report.findings if finding.code == "NM001"] == []
