@@ -455,9 +455,9 @@ def ask_folder(default: str, check: Callable[[str], None]) -> str:
     )
 
 
-def consent(message: str) -> bool:
-    """Ask a yes-or-no question; yes is the default."""
-    return bool(_ask({"type": "confirm", "name": "consent", "message": message, "qmark": "?"}, True))
+def consent(message: str, *, default: bool = True) -> bool:
+    """Ask a yes-or-no question."""
+    return bool(_ask({"type": "confirm", "name": "consent", "message": message, "qmark": "?"}, default))
 
 
 def translated(details: Mapping[str, Any]) -> dict[str, Any]:

@@ -134,7 +134,10 @@ def _roots(system: System, project: str, module: IdeaModule) -> list[Finding]:
     ]
 
 
-def _indexed(system: System, project: str, module: IdeaModule) -> list[Finding]:
+def to_exclude(
+    system: System, project: str, module: IdeaModule
+) -> tuple[list[str], list[tuple[str, int, int]], list[tuple[str, int]]]:
+    """Environments, and folders with too much in them (path, files, bytes), that are indexed; and what is indexed."""
     environments = _environments(system, project, module)
     skip = {PurePosixPath(path).name for path in module.excluded if "/" not in path} | _NEVER | set(environments)
     files = [
@@ -142,7 +145,11 @@ def _indexed(system: System, project: str, module: IdeaModule) -> list[Finding]:
         for path, count in system.tree(project, skip=skip, limit=_LIMIT)
         if not any(path.startswith(f"{folder}/") for folder in module.excluded if folder)
     ]
-    heavy = _heavy(files)
+    return environments, _heavy(files), files
+
+
+def _indexed(system: System, project: str, module: IdeaModule) -> list[Finding]:
+    environments, heavy, files = to_exclude(system, project, module)
     findings = []
     if environments or heavy:
         described = [_("{name} (an environment)").format(name=name) for name in environments]

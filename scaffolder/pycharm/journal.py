@@ -26,7 +26,7 @@ class Change:
 
     Attributes:
         path: The file.
-        kind: What was changed: `heap`, `plugins`, `exclusions`, `interpreter` or `project`.
+        kind: What was changed: `heap`, `plugins`, `exclusions`, `interpreter`, `project` or `module`.
         backup: Copy of the file as it was; empty if there was none.
         written: SHA-256 of what newmodel wrote; empty where another program's changes are in it as well.
         detail: What an undo must know, such as the names that were added.
