@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -617,6 +618,37 @@ def test_an_environment_without_a_framework(tmp_path: Path) -> None:
     assert facts["frameworks"].own
     assert "hypothesis" not in facts["frameworks"].versions
     assert facts["frameworks"].versions.keys().isdisjoint({"torch", "tensorflow"}) or facts["frameworks"].builds
+
+
+FAULTS = {
+    "raises": ("raise OSError('libcudart.so.13: cannot open shared object file: No such file or directory')", "NM404"),
+    "chain": ("try:\n    1/0\nexcept Exception as e:\n    raise ImportError('no') from e", "NM404"),
+    "crashes": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "NM404"),
+    "illegal": ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", "NM404"),
+    "killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "NM404"),
+    "exits": ("import sys; sys.exit(3)", "NM404"),
+    "ends": ("import os; os._exit(0)", "NM404"),
+    "talks": (
+        "import sys; print('x' * 10**7); sys.stderr.write('é\\udcff{' * 10**5); raise ValueError('long')",
+        "NM404",
+    ),
+    "hangs": ("import time; time.sleep(600)", "NM414"),
+    "is empty": ("", "NM404"),
+    "devours the output": ("import os; os.close(1); raise ValueError('closed')", "NM404"),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_torch_that_fails_in_every_way(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, code = FAULTS[fault]
+    venv.create(tmp_path / ".venv", symlinks=True)
+    (site,) = (tmp_path / ".venv" / "lib").glob("python*/site-packages")
+    (site / "torch").mkdir()
+    (site / "torch/__init__.py").write_text(source, encoding="utf-8")
+    monkeypatch.setattr(framework_probe, "PATIENCE", 1.5 if fault == "hangs" else 30.0)
+    _, findings = framework_probe.probe(RealSystem(), tmp_path)
+    assert [finding.code for finding in findings] == [code]
 
 
 @pytest.mark.full

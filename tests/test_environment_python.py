@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scaffolder.environment import python
-from scaffolder.environment.facts import Finding, Interpreter
+from scaffolder.environment.facts import Accelerators, Finding, Gpu, Interpreter, Report
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.environment.recorded_system import RecordedSystem
 
@@ -181,6 +181,47 @@ def test_shims_are_passed_over(probe: Probe) -> None:
     )
     assert [one.path for one in found] == [real]
     assert findings == {}
+
+
+def test_apples_stand_in_is_not_started(probe: Probe) -> None:
+    """Without the command line tools it opens a dialog."""
+    asked = {"arguments": ["xcode-select", "-p"], "returncode": 2}
+    mac = {"platform": "darwin", "which": {"python3": "/usr/bin/python3"}, "executable": "/opt/homebrew/bin/python3.13"}
+    path = "/usr/bin/python3"
+    found, _ = probe({path: answer(path, "3.9.6", machine="arm64")}, commands=[asked], **mac)
+    assert found == ()
+    found, _ = probe({path: answer(path, "3.9.6", machine="arm64")}, commands=[{**asked, "returncode": 0}], **mac)
+    assert [one.text for one in found] == ["3.9.6"]
+
+
+def test_other_kinds_of_python(probe: Probe) -> None:
+    free, other = "/opt/python/3.14t/bin/python3", "/opt/pypy/bin/python3"
+    found, findings = probe(
+        {free: answer(free, "3.14.1", threads="free"), other: answer(other, "3.11.13", implementation="pypy")},
+        which={"python3": [free, other]},
+    )
+    assert [one.free_threaded for one in found] == [True]
+    assert findings == {}
+
+
+def test_which_one_a_project_gets() -> None:
+    def one(name: str, version: tuple[int, int, int], **changes: Any) -> Interpreter:
+        return Interpreter(path=name, version=version, **changes)
+
+    def chosen(*interpreters: Interpreter, **changes: Any) -> str:
+        found = Report(
+            platform="linux", machine="x86_64", release="", executable="/own", interpreters=interpreters, **changes
+        ).python_for((3, 10), (3, 15))
+        return found.path if found is not None else ""
+
+    plain = one("plain", (3, 12, 0))
+    assert chosen(one("environment", (3, 13, 0), source="conda"), plain) == "plain"
+    assert chosen(one("incomplete", (3, 13, 0), missing=("_lzma",)), plain) == "plain"
+    assert chosen(one("typed", (3, 13, 0), missing=("readline",)), plain) == "typed"
+    assert chosen(one("free", (3, 14, 0), free_threaded=True), plain) == "plain"
+    assert chosen(one("environment", (3, 13, 0), source="conda")) == "environment"
+    apple = Accelerators(gpus=(Gpu(kind="mps", name="Apple M4"),))
+    assert chosen(one("intel", (3, 13, 0), machine="x86_64"), plain, accelerators=apple) == "plain"
 
 
 # --- what is wrong ----------------------------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ class Interpreter:
         missing: Standard modules that this build lacks, because a system library was not there when it was built.
         managed: Whether the operating system forbids pip to install into it (PEP 668).
         source: Who brought it: `uv`, `pyenv`, `conda`, `homebrew`, `python.org`, `store` or `system`; empty if unknown.
+        free_threaded: Whether it is a build without the global lock: few packages are made for those.
     """
 
     path: str
@@ -97,6 +98,7 @@ class Interpreter:
     missing: tuple[str, ...] = ()
     managed: bool = False
     source: str = ""
+    free_threaded: bool = False
 
     @property
     def text(self) -> str:
@@ -507,7 +509,8 @@ class Report:
         ]
         usable = [interpreter for interpreter in fitting if interpreter.can_make_venv] or fitting
         # one of conda's environments may be deleted, and what was built without parts fails at the first download
-        usable = [one for one in usable if not one.missing and one.source != "conda"] or usable
+        usable = [one for one in usable if not set(one.missing) - {"readline"} and one.source != "conda"] or usable
+        usable = [one for one in usable if not one.free_threaded] or usable
         if self.gpu("mps") is not None:
             usable = [one for one in usable if one.machine != "x86_64"] or usable
         own = [interpreter for interpreter in usable if interpreter.path == self.executable]

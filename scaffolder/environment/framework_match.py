@@ -141,7 +141,16 @@ def install(report: Report, build: FrameworkBuild) -> tuple[Command, ...]:
     package = f"{build.name}{extra}=={wanted.version}" if wanted.version else build.name
     index = ("--index-url", wanted.index) if wanted.index else ()
     words = ("--force-reinstall", package, *index)
-    return (command(report, *report.frameworks.install, *words, safe=report.frameworks.virtual),)
+    commands = [command(report, *report.frameworks.install, *words, safe=report.frameworks.virtual)]
+    if "tensorflow-cpu" in report.frameworks.versions and build.name == "tensorflow":
+        commands.insert(0, _uninstall(report, "tensorflow-cpu"))  # it has the same files
+    return tuple(commands)
+
+
+def _uninstall(report: Report, package: str) -> Command:
+    words = ["uninstall" if word == "install" else word for word in report.frameworks.install]
+    agreed = ("--yes",) if words[0] != "uv" else ()
+    return command(report, *words, *agreed, package, safe=report.frameworks.virtual)
 
 
 def _lacks_libraries(report: Report, build: FrameworkBuild) -> bool:

@@ -20,7 +20,8 @@ several such lines the last counts, and everything else there is passed over. Ev
      "missing": ["ensurepip"],        of venv ensurepip pip and the parts that need a system library: _ctypes _lzma
                                       _ssl _sqlite3 _bz2 readline zlib _tkinter _curses _uuid
      "managed": "",                   path of the file EXTERNALLY-MANAGED
-     "implementation": "cpython", "threads": "gil"}
+     "implementation": "cpython",     anything else is passed over
+     "threads": "gil"}                `free` without the global lock
 
 `newmodel=packages`:
 
@@ -218,7 +219,7 @@ def _failure(trial: Trial) -> Failure | None:
     """What the framework, or what was imported after it, died of."""
     error = trial.text("error")
     ended = trial.result.returncode
-    if not error and (ended == 0 or trial.stage == "done"):
+    if not error and (trial.stage == "done" or (not trial.stage and ended == 0)):
         return None
     stage = trial.stage if trial.stage in trial.companions() else trial.name
     version = trial.text("version") if stage == trial.name else ""

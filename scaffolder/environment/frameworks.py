@@ -87,7 +87,7 @@ def _builds(system: System, inventory: Inventory) -> Iterator[FrameworkBuild]:
     torch = inventory.find("torch")
     if torch is not None:
         yield FrameworkBuild(name="torch", version=torch.version, build=_torch_build(system, torch, inventory.torch))
-    tensorflow = inventory.find("tensorflow") or inventory.find("tensorflow-cpu")
+    tensorflow = next((one for name in _SAME_FILES[0] if (one := inventory.find(name)) is not None), None)
     if tensorflow is not None:
         said = inventory.tensorflow or {}
         capabilities = said.get("cuda_compute_capabilities")

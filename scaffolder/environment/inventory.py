@@ -92,6 +92,11 @@ def candidates(system: System, folder: Path) -> Iterator[tuple[str, bool]]:
     if system.exists(own) or system.exists(folder / ".venv" / "pyvenv.cfg"):
         yield own, True
         return
+    for name in ("venv", "env"):
+        other = str(folder / name / project_python(Path(), system.platform).relative_to(".venv"))
+        if system.exists(other):
+            yield other, True
+            return
     active = system.environ.get("VIRTUAL_ENV") or system.environ.get("CONDA_PREFIX")
     if active:
         windows = "python.exe" if not system.environ.get("VIRTUAL_ENV") else "Scripts/python.exe"

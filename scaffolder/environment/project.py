@@ -93,7 +93,8 @@ def _environment(system: System, folder: Path, settings: ProjectSettings) -> str
     configuration = system.read_text(place / "pyvenv.cfg")
     python = project_python(folder, system.platform)
     if configuration is None and not system.exists(place / "pyvenv.cfg") and not system.exists(python):
-        elsewhere = system.environ.get("VIRTUAL_ENV") or system.environ.get("CONDA_PREFIX")
+        named_otherwise = any(system.exists(folder / name / "pyvenv.cfg") for name in ("venv", "env"))
+        elsewhere = named_otherwise or system.environ.get("VIRTUAL_ENV") or system.environ.get("CONDA_PREFIX")
         return "" if elsewhere or not settings.file else "none"
     home = re.search(r"(?m)^home\s*=\s*(.+?)\s*$", configuration or "")
     if not system.exists(python) or (home is not None and not system.exists(home.group(1))):

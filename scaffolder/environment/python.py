@@ -53,6 +53,8 @@ answer = [
     ("conda", text(conda)),
     ("missing", "[" + ",".join(text(name) for name in names if not there(name)) + "]"),
     ("managed", text(managed if os.path.exists(managed) else "")),
+    ("implementation", text(sys.implementation.name)),
+    ("threads", '"free"' if "free-threading" in sys.version else '"gil"'),
 ]
 print("{{" + ",".join('"' + name + '":' + value for name, value in answer) + "}}")
 """
@@ -129,7 +131,9 @@ def ask(system: System, path: str) -> Answer:
         interpreter = _read(path, content)
     except (KeyError, TypeError, ValueError, OverflowError):
         return Answer(path=path, trouble=_printable(answer.stdout.strip()))
-    return Answer(path=path, interpreter=interpreter if interpreter.version >= (3, 8, 0) else None)
+    # no framework has packages for another implementation
+    wanted = interpreter.version >= (3, 8, 0) and content.get("implementation", "cpython") == "cpython"
+    return Answer(path=path, interpreter=interpreter if wanted else None)
 
 
 def _read(path: str, content: dict[str, Any]) -> Interpreter:
@@ -150,6 +154,7 @@ def _read(path: str, content: dict[str, Any]) -> Interpreter:
         missing=tuple(sorted(missing - {"venv", "ensurepip", "pip"})),
         managed=bool(content.get("managed")),
         source="conda" if content.get("conda") else _source(place),
+        free_threaded=content.get("threads") == "free",
     )
 
 

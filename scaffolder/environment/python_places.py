@@ -22,7 +22,16 @@ def candidates(system: System) -> list[str]:
     for name in _NAMES:
         paths += system.which_all(name)
     paths += _windows(system) if system.platform == "win32" else _unix(system)
-    return [path for path in dict.fromkeys(filter(None, paths)) if not _SHIMS.search(path)]
+    found = [path for path in dict.fromkeys(filter(None, paths)) if not _SHIMS.search(path)]
+    if system.platform == "darwin" and "/usr/bin/python3" in found and _opens_a_dialog(system):
+        found.remove("/usr/bin/python3")
+    return found
+
+
+def _opens_a_dialog(system: System) -> bool:
+    """Without Apple's command line tools, /usr/bin/python3 only asks whether to install them."""
+    answer = system.run(["xcode-select", "-p"])
+    return answer.returncode is not None and not answer.ok
 
 
 def _unix(system: System) -> Iterator[str]:
