@@ -19,10 +19,14 @@ class Attention:
         kv_heads: Heads of keys and values, shared by groups of query heads (Ainslie et al., 2023).
         bias, out_bias: Whether the three projections, and the last one, have offsets.
         rotary: Part of a head's numbers that is rotated by position, 0 without rotation (Su et al., 2021).
-        fused: One matrix makes queries, keys and values.
+        fused: One matrix makes queries, keys and values; `copied` puts each in memory of its own.
         query_norm: `head` normalises each head's queries and keys, `full` all heads at once.
         causal: A token sees only those before it.
         eager: Scores are always written out.
+        one_key_head: All queries share one head of keys without being told so: no fused kernel takes that.
+        softcap: They are bounded by a tanh on the way, which no fused kernel does.
+        learned_bias: A learned number for each pair of positions is added to the scores.
+        heads_first: Queries come in memory of their own, head by head: the result must be put in order by a copy.
         mask: A mask is made and handed to the kernel: its keys and values are repeated for every query head.
         dropout: Of the attention's weights.
         upcast: Scores are normalised in float32 where they are written out.
@@ -41,6 +45,11 @@ class Attention:
     causal: bool = True
     mask: bool = False
     eager: bool = False
+    one_key_head: bool = False
+    softcap: bool = False
+    copied: bool = False
+    learned_bias: bool = False
+    heads_first: bool = False
     dropout: float = 0.0
     upcast: bool = True
     names: tuple[str, str, str, str] = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -56,6 +65,8 @@ def self_attention(net: Net, x: Tensor, a: Attention, position: Tensor | None = 
         parts = [(batch, length, width), (batch, length, shared), (batch, length, shared)]
         query, key, value = net.tape.split(whole, list(parts))
         del whole
+        if a.copied:
+            query, key, value = net.tape.copy(query), net.tape.copy(key), net.tape.copy(value)
     else:
         query = net.linear(x, a.names[0], width, ATTENTION, bias=a.bias)
         key = net.linear(x, a.names[1], shared, ATTENTION, bias=a.bias)
@@ -91,7 +102,7 @@ def _normalised(net: Net, query: Tensor, key: Tensor, a: Attention) -> tuple[Ten
     if a.norm == "layer":
         query, key = net.layer_norm(query, "q_norm", bias=False), net.layer_norm(key, "k_norm", bias=False)
     else:
-        first = a.norm == "gemma"
+        first = a.norm in ("wide", "gemma")
         query, key = net.rms_norm(query, "q_norm", scale_first=first), net.rms_norm(key, "k_norm", scale_first=first)
     return query.view(*shapes[0]), key.view(*shapes[1])
 
@@ -122,28 +133,60 @@ def attend(net: Net, query: Tensor, key: Tensor, value: Tensor, a: Attention) ->
     """Every query looks at the keys; (batch, heads, length, head) of each."""
     tape = net.tape
     batch, heads, length, _ = query.shape
-    shape = (batch, heads, key.shape[2], key.shape[3])
-    values = (batch, heads, value.shape[2], value.shape[3])
     width = tape.mode.autocast or query.width
-    fused = tape.mode.attention == "sdpa" and not a.eager
-    if tape.mode.device == "cpu" and a.dropout and tape.mode.training:
-        fused = False  # the processor's kernel knows no dropout
-    groups = a.heads // a.kv_heads
-    if fused and tape.mode.device == "cuda" and width == 4 and groups > 1 and not a.mask:
-        fused = False  # the kernel for float32 knows no groups
-    times = groups if a.mask or not fused or key.shape[3] != value.shape[3] or key.shape[3] > 256 else 1
-    key = tape.expand(key, times, shape)
-    value = tape.expand(value, times, values)
-    if fused:
-        return tape.fused_attention(query, key, value, causal=a.causal and not a.mask)
+    eager = tape.mode.attention == "eager" or a.eager or a.softcap
+    groups = heads // key.shape[1]
+    kernel = not eager and _has_kernel(net, a, groups, width)
+    if groups > 1 and (a.mask or not kernel or key.shape[3] != value.shape[3] or key.shape[3] > 256):
+        key = tape.expand(key, groups, (batch, heads, key.shape[2], key.shape[3]))
+        value = tape.expand(value, groups, (batch, heads, value.shape[2], value.shape[3]))
+    bias = tape.new((1, heads, length, key.shape[2]), width) if a.learned_bias else None
+    if kernel:
+        if bias is not None:
+            query = tape.record(query.view(*query.shape), [tape.edge(query, same=True)], [bias])
+        mixed = tape.fused_attention(query, key, value, causal=a.causal and not a.mask)
+        return tape.copy(mixed) if a.heads_first or 0 < a.rotary < 1 else mixed
+    if eager:
+        return _eager(net, query, key, value, a, width)
+    return _composed(net, query, key, value, a, width)
+
+
+def _has_kernel(net: Net, a: Attention, groups: int, width: int) -> bool:
+    """Whether `scaled_dot_product_attention` finds a fused kernel; it is put together from products otherwise."""
+    if a.one_key_head:
+        return False
+    if net.mode.device == "cpu":  # its kernel has neither dropout nor a gradient for what is added to the scores
+        return not (net.mode.training and (a.dropout or a.learned_bias))
+    # the GPU's kernel for float32 has no groups
+    return width < 4 or groups == 1 or a.mask
+
+
+def _eager(net: Net, query: Tensor, key: Tensor, value: Tensor, a: Attention, width: int) -> Tensor:
+    """As the models write it out themselves."""
+    tape = net.tape
+    batch, heads, length, _ = query.shape
     scores = tape.scale(tape.matmul(query, key, (batch, heads, length, key.shape[2])))
-    if a.causal or a.mask:
+    if a.softcap:
+        scores = tape.scale(tape.map(tape.scale(scores), keep="output"))
+    if a.causal or a.mask or a.learned_bias:
         scores = tape.record(tape.new(scores.shape, scores.width), [tape.edge(scores, same=True)], [])
-    scores = tape.softmax(scores, 4 if a.upcast else 0)
-    scores = tape.cast(scores, width)
+    scores = tape.cast(tape.softmax(scores, 4 if a.upcast else 0), width)
     scores = tape.dropout(scores, a.dropout)
-    mixed = tape.matmul(scores, value, (batch, heads, length, value.shape[3]))
-    return tape.copy(mixed)
+    return tape.copy(tape.matmul(scores, value, (batch, heads, length, value.shape[3])))
+
+
+def _composed(net: Net, query: Tensor, key: Tensor, value: Tensor, a: Attention, width: int) -> Tensor:
+    """As PyTorch puts it together (`_scaled_dot_product_attention_math`): in float32, queries and keys scaled first."""
+    tape = net.tape
+    batch, heads, length, _ = query.shape
+    query, key, value = (tape.cast(tape.cast(one, width), 4) for one in (query, key, value))
+    query, key = tape.scale(query), tape.scale(key)
+    scores = tape.matmul(query, key, (batch, heads, length, key.shape[2]), 4)
+    if a.causal or a.mask or a.learned_bias:
+        scores = tape.record(tape.new(scores.shape, scores.width), [tape.edge(scores, same=True)], [])
+    scores = tape.dropout(tape.map(scores, keep="output"), a.dropout)
+    mixed = tape.matmul(scores, value, (batch, heads, length, value.shape[3]), 4)
+    return tape.copy(tape.cast(mixed, width))
 
 
 def activate(net: Net, x: Tensor, name: str) -> Tensor:
@@ -158,6 +201,8 @@ def activate(net: Net, x: Tensor, name: str) -> Tensor:
         return tape.mul(half, tape.scale(curve))
     if name == "quick_gelu":
         return tape.mul(x, tape.map(tape.scale(x), keep="output"))
+    if name == "bloom_gelu":
+        return tape.map(x, keep="input", scratch=4 * elements(x.shape) * x.width)
     if name == "relu2":
         return tape.map(tape.map(x, keep="output"), keep="input")
     if name in ("relu", "tanh", "sigmoid"):

@@ -19,7 +19,8 @@ class Decoder:
     """What makes one family differ from the next.
 
     Attributes:
-        norm: `rms`, `gemma` (its weight multiplies in float32), `layer`, `layer_no_bias`, or `plain` (no parameters).
+        norm: `rms`, `wide` (its weight multiplies in float32), `gemma` (that, and the embeddings are scaled), `layer`,
+            `layer_no_bias`, or `plain` (no parameters).
         order: Where the norms are: `pre`, `post` (on what a branch gives back), `sandwich` (both), or `parallel`
             (attention and MLP side by side).
         parallel_norms: Of the `parallel` order: one norm for both branches, or one for each.
@@ -39,7 +40,7 @@ class Decoder:
     inner: int
     act: str
     attention: Attention
-    norm: Literal["rms", "gemma", "layer", "layer_no_bias", "plain"] = "rms"
+    norm: Literal["rms", "wide", "gemma", "layer", "layer_no_bias", "plain"] = "rms"
     order: Literal["pre", "post", "sandwich", "parallel"] = "pre"
     parallel_norms: int = 1
     gated: bool = True
@@ -66,7 +67,7 @@ def norm(net: Net, x: Tensor, name: str, kind: str) -> Tensor:
         return net.layer_norm(x, name, bias=False)
     if kind == "plain":
         return net.tape.layer_norm(x, None, None)
-    return net.rms_norm(x, name, scale_first=kind == "gemma")
+    return net.rms_norm(x, name, scale_first=kind in ("wide", "gemma"))
 
 
 def run_decoder(net: Net, spec: Decoder, size: Size, head: str) -> Tensor:

@@ -17,6 +17,8 @@ class Encoder:
         first: The norms come before attention and MLP (ViT), not after (BERT).
         key_bias: Whether the keys' projection has an offset (Whisper's has none).
         inner_dropout: After the MLP's activation.
+        mlp_dropout: After the MLP, where it is not that after the attention.
+        heads_first: As in `blocks.Attention`.
         scaled: Each branch is weighed by a learned number for every channel (DINOv2).
     """
 
@@ -29,9 +31,11 @@ class Encoder:
     dropout: float = 0.0
     inner_dropout: float = 0.0
     attention_dropout: float = 0.0
+    mlp_dropout: float | None = None
     bias: bool = True
     key_bias: bool = True
     scaled: bool = False
+    heads_first: bool = False
 
 
 def run_encoder(net: Net, x: Tensor, e: Encoder, name: str = "encoder") -> Tensor:
@@ -74,6 +78,7 @@ def _attention(net: Net, x: Tensor, e: Encoder) -> Tensor:
         causal=False,
         dropout=e.attention_dropout,
         upcast=False,
+        heads_first=e.heads_first,
     )
     mixed = attend(net, query, key, value, a)
     return net.linear(mixed.view(batch, length, e.hidden), "output", e.hidden, ATTENTION)
@@ -83,7 +88,8 @@ def _mlp(net: Net, x: Tensor, e: Encoder) -> Tensor:
     tape = net.tape
     inner = activate(net, net.linear(x, "fc1", e.inner, MLP), e.act)
     inner = tape.dropout(inner, e.inner_dropout)
-    return tape.dropout(net.linear(inner, "fc2", e.hidden, MLP), e.dropout)
+    rate = e.dropout if e.mlp_dropout is None else e.mlp_dropout
+    return tape.dropout(net.linear(inner, "fc2", e.hidden, MLP), rate)
 
 
 def _weighed(net: Net, x: Tensor, e: Encoder, name: str) -> Tensor:

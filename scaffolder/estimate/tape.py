@@ -243,23 +243,26 @@ class Tape:
         return self.record(output, edges, [x, cast], flops=back)
 
     def grouped(self, x: Tensor, weight: Weight) -> Tensor:
-        """Each row times the matrix of its own expert; `weight` is (experts, out, in)."""
-        width = self._compute_width(x.width, weight.width)
-        x = self.cast(x, width)
-        cast = self._cast_weight(weight, width)
-        unpacked = Storage(self.ledger, elements(weight.shape) * width) if weight.packed else None
-        output = self.new((x.shape[0], weight.shape[1]), width)
-        del unpacked
+        """Each row times the matrix of its own expert; `weight` is (experts, out, in).
+
+        `grouped_mm` is none of the operations that autocast knows: it runs in the weight's own precision.
+        """
+        x = self.cast(x, weight.width)
+        output = self.new((x.shape[0], weight.shape[1]), weight.width)
         flops = 2 * x.shape[0] * weight.shape[1] * weight.shape[2]
         self.flops += flops
         back = flops * ((x.node is not None) + (weight.leaf is not None))
-        saved = [x if weight.leaf else None, cast if x.node else None]
-        scratch = elements(weight.shape) * width if weight.packed else 0
-        return self.record(output, [self.edge(x), self._weight_edge(weight, width)], saved, scratch=scratch, flops=back)
+        edges = [self.edge(x), self._weight_edge(weight, weight.width)]
+        return self.record(output, edges, [x if weight.leaf else None], flops=back)
 
-    def matmul(self, a: Tensor, b: Tensor, shape: Shape) -> Tensor:
-        """A product of two tensors; each is kept for the other's gradient. `shape` is the output's."""
-        width = self.mode.autocast or max(a.width, b.width)
+    def matmul(self, a: Tensor, b: Tensor, shape: Shape, width: int = 0) -> Tensor:
+        """A product of two tensors; each is kept for the other's gradient.
+
+        Args:
+            shape: Of the output.
+            width: Bytes of a number to compute with, instead of the usual ones.
+        """
+        width = width or self.mode.autocast or max(a.width, b.width)
         a, b = self.cast(a, width), self.cast(b, width)
         flops = 2 * elements(shape) * a.shape[-1]
         self.flops += flops

@@ -68,7 +68,7 @@ def distilbert(net: Net, c: Configuration, size: Size, head: str) -> Tensor:
             act=c.text("activation", default="gelu"),
             first=False,
             dropout=0.0,
-            inner_dropout=0.0,
+            mlp_dropout=dropout,
             attention_dropout=c.number("attention_dropout", default=0.1, most=1.0),
         ),
     )

@@ -112,7 +112,7 @@ def opt(c: Configuration) -> Decoder:
 def bloom(c: Configuration) -> Decoder:
     hidden, heads = c.integer("hidden_size", "n_embed"), c.integer("n_head", "num_attention_heads")
     a = _attention(c, hidden, heads, fused="query_key_value", out="dense")
-    a = replace(a, mask=True, eager=True)  # positions are added to the scores, which are written out
+    a = replace(a, eager=True, copied=True)  # positions are added to the scores, which are written out
     spec = _decoder(c, a, c.layers("n_layer", "num_hidden_layers"), 4 * hidden, "bloom_gelu")
     return replace(
         spec,
@@ -134,7 +134,9 @@ def falcon(c: Configuration) -> Decoder:
     c.divided(heads, shared, "num_attention_heads / num_kv_heads")
     a = _attention(c, hidden, heads, fused="query_key_value", out="dense")
     alibi = c.flag("alibi", default=False)
-    a = replace(a, kv_heads=shared, bias=bias, out_bias=bias, rotary=0.0 if alibi else 1.0, mask=True)
+    # one head of keys for all queries: no fused kernel takes that; several are repeated for every query head
+    a = replace(a, kv_heads=shared, bias=bias, out_bias=bias, rotary=0.0 if alibi else 1.0)
+    a = replace(a, one_key_head=shared == 1 and heads > 1, mask=shared > 1)
     inner = c.integer("ffn_hidden_size", default=4 * hidden)
     spec = _decoder(c, a, c.layers("num_hidden_layers", "n_layer"), inner, c.text("activation", default="gelu"))
     parallel = c.flag("parallel_attn", default=True) or new

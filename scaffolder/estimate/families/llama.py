@@ -130,7 +130,9 @@ def gemma(c: Configuration) -> Decoder:
 
 
 def gemma2(c: Configuration) -> Decoder:
-    spec = replace(gemma(c), order="sandwich")
+    spec = gemma(c)
+    capped = c.number("attn_logit_softcapping", default=50.0) > 0
+    spec = replace(spec, order="sandwich", attention=replace(spec.attention, softcap=capped))
     return windowed(c, spec, lambda layer: layer % 2 == 0)
 
 
@@ -149,7 +151,7 @@ def gemma3_text(c: Configuration) -> Decoder:
 
 
 def phi3(c: Configuration) -> Decoder:
-    a = replace(attention(c), fused="qkv_proj")
+    a = replace(attention(c), fused="qkv_proj", heads_first=True)
     spec = replace(decoder(c, a), fused_gate=True, dropout=c.number("resid_pdrop", default=0.0, most=1.0))
     return windowed(c, spec)
 
@@ -164,8 +166,8 @@ def olmo(c: Configuration) -> Decoder:
 
 
 def olmo2(c: Configuration) -> Decoder:
-    a = attention(c, bias=c.flag("attention_bias", default=False), query_norm="full")
-    return replace(decoder(c, a), order="post")
+    a = attention(c, bias=c.flag("attention_bias", default=False), query_norm="full", norm="wide")
+    return replace(decoder(c, a), norm="wide", order="post")
 
 
 def granite(c: Configuration) -> Decoder:

@@ -70,6 +70,7 @@ def _writer_attention(net: Net, x: Tensor, other: Tensor | None, w: Writer) -> T
         causal=other is None,
         dropout=w.attention_dropout,
         upcast=False,
+        heads_first=not w.key_bias,
     )
     mixed = attend(net, query, key, value, a)
     return net.linear(mixed.view(batch, length, w.hidden), "out_proj", w.hidden, ATTENTION)
@@ -116,6 +117,7 @@ def _encoder(c: Configuration, hidden: int, dropout: float, *, first: bool, key_
         inner_dropout=c.number("activation_dropout", default=0.0, most=1.0),
         attention_dropout=c.number("attention_dropout", default=0.0, most=1.0),
         key_bias=key_bias,
+        heads_first=not key_bias,  # Whisper puts them in order at once
     )
 
 
@@ -191,7 +193,14 @@ def _t5_layer(net: Net, c: Configuration, x: Tensor, source: Tensor | None, bias
     hidden, heads, head = c.integer("d_model"), c.integer("num_heads"), c.integer("d_kv", default=64)
     names = ("q", "k", "v", "o")
     a = Attention(
-        hidden=hidden, heads=heads, kv_heads=heads, head=head, causal=False, mask=True, dropout=dropout, names=names
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head=head,
+        causal=False,
+        learned_bias=True,
+        dropout=dropout,
+        names=names,
     )
     with net.scope("self"):
         mixed = self_attention(net, net.rms_norm(x, "norm"), a, None)

@@ -78,6 +78,9 @@ def _placed(net: Net, c: Configuration, x: Tensor, hidden: int) -> Tensor:
     c.divided(hidden, groups, "hidden_size / num_conv_pos_embedding_groups")
     net.weight("positions.length", (1, 1, kernel), CONVOLUTIONS)
     frames = net.tape.copy(x, (batch, hidden, length))
+    # the weight is made from the two for each pass, and kept for the way back
+    made = net.tape.new((hidden, hidden // groups, kernel), 4) if net.mode.training else None
+    frames = net.tape.record(frames.view(*frames.shape), [net.tape.edge(frames, same=True)], [made])
     turned = net.convolution(frames, "positions", hidden, (kernel,), (length,), groups=groups)
     turned = activate(net, turned, c.text("feat_extract_activation", default="gelu"))
     return net.tape.add(x, turned.view(batch, length, hidden))

@@ -131,7 +131,7 @@ def _swin_layer(
     key = net.linear(x, "key", width, ATTENTION, bias=bias).view(*shape)
     value = net.linear(x, "value", width, ATTENTION, bias=bias).view(*shape)
     net.weight("relative_positions", ((2 * window - 1) ** 2, heads), ATTENTION)
-    a = Attention(hidden=width, heads=heads, kv_heads=heads, head=head, causal=False, mask=True)
+    a = Attention(hidden=width, heads=heads, kv_heads=heads, head=head, causal=False, learned_bias=True)
     mixed = attend(net, query, key, value, a)
     x = net.linear(mixed.view(count, window * window, width), "output", width, ATTENTION)
     x = tape.copy(x, (batch, length, width))
