@@ -336,6 +336,9 @@ def _app(language_given: bool) -> typer.Typer:
             )
         )
 
+    from scaffolder.pycharm.app import pycharm_app
+
+    app.add_typer(pycharm_app(_Group, _Command), name="pycharm")
     return app
 
 

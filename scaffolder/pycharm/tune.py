@@ -1,7 +1,7 @@
 """Make PyCharm fit for training: enough memory, nothing indexed that is no code, no plugins for other work.
 
-First everything is planned, then it is shown, and only then written: each file after a copy of it, so that it can be put
-back byte for byte.
+First everything is planned, then it is shown, and only then written: each file after a copy of it, so that it can be
+put back byte for byte.
 """
 
 from __future__ import annotations
