@@ -75,9 +75,13 @@ SENTENCE = re.compile(r"[A-Za-z]{2,}[,:;]? [a-z]{2,}")
 #: styles, and what a maintainer sees in a trace. By file, the beginning of each.
 NOT_FOR_PERSONS: dict[str, tuple[str, ...]] = {
     "console.py": ("bold red",),
+    "environment/compatibility.py": ("{", ", up to ", " (experimental, not offered)"),
     "environment/compute_script.py": ("MPS is not available", "the device computed ", " is right"),
     "environment/framework_causes.py": ("winget install",),
     "environment/framework_errors.py": ("install the backwards-compatible", "Fatal Python error:"),
+    "environment/driver_steps.py": ("red hat", "oracle linux"),
+    "environment/nvidia.py": ("not a valid field",),
+    "environment/nvidia_unreachable.py": ("version mismatch",),
     "environment/panel.py": ("bold red",),
     "environment/project_files.py": ("version https://git-lfs",),
     "environment/python.py": ('\nif os.name == "nt":',),
@@ -111,7 +115,7 @@ def texts_outside_the_seam(tree: ast.Module) -> Iterator[tuple[int, str]]:
             parent = parents[node]
             if isinstance(parent, ast.Call):
                 name = parent.func.id if isinstance(parent.func, ast.Name) else getattr(parent.func, "attr", "")
-                if name in ("_", "N_", "ngettext"):
+                if name in ("_", "N_", "ngettext", "Command", "command"):  # a command is typed as it stands
                     return True
             if isinstance(parent, ast.Expr):
                 return parent.value is node  # a docstring

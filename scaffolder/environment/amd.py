@@ -126,7 +126,7 @@ def findings(system: System, found: Amd, cards: list[Card], container: str) -> l
                 name,
                 _("this container was started without it"),
                 _("Start the container again with:"),
-                "docker run --device=/dev/kfd --device=/dev/dri --group-add video --group-add render …",
+                Command(line="docker run --device=/dev/kfd --device=/dev/dri --group-add video --group-add render …"),
             )
         ]
     if system.exists(_KFD):
@@ -136,7 +136,7 @@ def findings(system: System, found: Amd, cards: list[Card], container: str) -> l
                 name,
                 _("you may not open {device}").format(device=_KFD),
                 _("Join the groups that may, then log out and in again:"),
-                f"sudo usermod -a -G render,video {user}",
+                Command(line=f"sudo usermod -a -G render,video {user}"),
             )
         ]
     return [
@@ -144,19 +144,19 @@ def findings(system: System, found: Amd, cards: list[Card], container: str) -> l
             name,
             _("its driver for computing is not loaded: {device} is missing").format(device=_KFD),
             _("Load the driver; if that does not help, install ROCm as {page} says.").format(page=_INSTALL_PAGE),
-            "sudo modprobe amdgpu",
+            Command(line="sudo modprobe amdgpu"),
         )
     ]
 
 
-def _finding(name: str, reason: str, advice: str, line: str) -> Finding:
+def _finding(name: str, reason: str, advice: str, what: Command) -> Finding:
     return Finding(
         code="NM215",
         severity="slows",
         what=_("An AMD GPU is here ({name}) and cannot be used: {reason}.").format(name=name, reason=reason),
         meaning=_("Training runs on the processor although a GPU is here."),
         advice=advice,
-        commands=(Command(line=line),),
+        commands=(what,),
     )
 
 

@@ -76,10 +76,10 @@ def _linux(release: str, branch: str) -> tuple[Command, ...]:
     if "fedora" in name:
         # https://rpmfusion.org/Howto/NVIDIA
         free = "https://mirrors.rpmfusion.org/{kind}/fedora/rpmfusion-{kind}-release-$(rpm -E %fedora).noarch.rpm"
-        driver = f"akmod-nvidia-{branch}xx xorg-x11-drv-nvidia-{branch}xx-cuda" if branch else ""
+        edition = f"-{branch}xx" if branch else ""
         return (
             Command(line=f"sudo dnf install {free.format(kind='free')} {free.format(kind='nonfree')}"),
-            Command(line=f"sudo dnf install {driver or 'akmod-nvidia xorg-x11-drv-nvidia-cuda'}"),
+            Command(line=f"sudo dnf install akmod-nvidia{edition} xorg-x11-drv-nvidia{edition}-cuda"),
         )
     if any(word in name for word in ("red hat", "rocky", "almalinux", "centos", "oracle linux")):
         # https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/

@@ -61,20 +61,20 @@ def _mismatch(system: System, error: str, place: Accelerators) -> Finding:
             version=loaded.group(1), reason=error.strip(" .")
         )
     if place.container:
-        advice, line = _("Restart the container; if that does not help, its host."), ""
+        advice, again = _("Restart the container; if that does not help, its host."), None
     elif place.wsl:
-        advice, line = _("Restart WSL, from Windows:"), "wsl.exe --shutdown"
+        advice, again = _("Restart WSL, from Windows:"), Command(line="wsl.exe --shutdown")
     elif system.platform == "win32":
-        advice, line = _("Restart the computer."), "Restart-Computer"
+        advice, again = _("Restart the computer."), Command(line="Restart-Computer")
     else:
-        advice, line = _("Restart the computer; nothing has to be installed."), "sudo reboot"
+        advice, again = _("Restart the computer; nothing has to be installed."), Command(line="sudo reboot")
     return Finding(
         code="NM205",
         severity="blocks",
         what=what,
         meaning=_("Until a restart no program can use the GPU; training would run on the processor."),
         advice=advice,
-        commands=(Command(line=line),) if line else (),
+        commands=() if again is None else (again,),
     )
 
 
@@ -139,24 +139,24 @@ def _container(system: System, found: Nvidia, seen: Sequence[Card], place: Accel
         return None
     if place.container == "kubernetes":
         advice = _("Ask for a GPU in the pod's description, under resources: limits: nvidia.com/gpu: 1")
-        line = "kubectl describe nodes | grep -i nvidia.com/gpu"
+        start = Command(line="kubectl describe nodes | grep -i nvidia.com/gpu")
     elif place.container == "podman":
         advice = _("Start the container with the GPU; the host needs NVIDIA's container toolkit ({page}).").format(
             page=_TOOLKIT_PAGE
         )
-        line = "podman run --device nvidia.com/gpu=all …"
+        start = Command(line="podman run --device nvidia.com/gpu=all …")
     else:
         advice = _("Start the container with the GPU; the host needs NVIDIA's container toolkit ({page}).").format(
             page=_TOOLKIT_PAGE
         )
-        line = "docker run --gpus all …"
+        start = Command(line="docker run --gpus all …")
     return Finding(
         code="NM206",
         severity="slows",
         what=_("This container was started without the host's GPU."),
         meaning=_("Training runs on the processor although the host seems to have an NVIDIA GPU."),
         advice=advice,
-        commands=(Command(line=line),),
+        commands=(start,),
     )
 
 
