@@ -126,14 +126,14 @@ class Trial:
 
 def probe(system: System, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
     """Import and compute, each framework in a process of its own, in the first interpreter that starts."""
-    for python, _own in candidates(system, folder):
-        with ThreadPoolExecutor(max_workers=len(NAMES)) as pool:
+    with ThreadPoolExecutor(max_workers=len(NAMES) + 1) as pool:
+        known = pool.submit(_told_of, system, folder)
+        for python, _own in candidates(system, folder):
             trials = list(pool.map(lambda name, python=python: _try(system, python, name), NAMES))
-        if any(trial.started for trial in trials):
-            known = _told_of(system, folder)
-            findings = [finding for trial in trials for finding in _findings(system, trial, known)]
-            kept = [finding for finding in findings if finding.code not in _MATCHED]
-            return {"computed": tuple(filter(None, map(_build, trials)))}, kept
+            if any(trial.started for trial in trials):
+                found = [finding for trial in trials for finding in _findings(system, trial, known.result())]
+                kept = [finding for finding in found if finding.code not in _MATCHED]
+                return {"computed": tuple(filter(None, map(_build, trials)))}, kept
     return {}, []
 
 
