@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from scaffolder.environment.facts import Finding, command, newest_first, project_python
+from scaffolder.environment.facts import Finding, command
 from scaffolder.environment.idea_module import IdeaModule, idea_module
 from scaffolder.environment.machine import size
 from scaffolder.environment.system import System
-from scaffolder.environment.xml_text import element
 from scaffolder.messages import _, ngettext
 
 #: A folder with more files, or more bytes, than this is worth excluding.
@@ -36,7 +35,7 @@ def probe(system: System, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
     module = idea_module(system, project)
     findings = [
         *_damaged(system, project, module),
-        *_interpreter(system, project, module),
+        *_interpreter(system, project),
         *_roots(system, project, module),
         *_indexed(system, project, module),
     ]
@@ -59,60 +58,22 @@ def _damaged(system: System, project: str, module: IdeaModule) -> list[Finding]:
     ]
 
 
-def _interpreter(system: System, project: str, module: IdeaModule) -> list[Finding]:
-    """The name that the project gives, against what PyCharm knows under it."""
-    if not module.interpreter:
-        return []
-    own = str(project_python(Path(project), system.platform))
-    homes = [_home(system, table, module.interpreter) for table in _tables(system)]
-    known = [home for home in homes if home]
-    if not homes or any("://" in home for home in known):  # never started here, or an interpreter elsewhere
-        return []
-    if not known:
-        what = _("The project's interpreter “{name}” is not one that PyCharm knows here.").format(
-            name=module.interpreter
-        )
-    elif not any(system.exists(home) for home in known):
-        what = _("The project's interpreter is gone: {path}.").format(path=known[-1])
-    elif system.exists(own) and not any(_same(home, own) for home in known):
-        what = _("PyCharm runs this project with {path}, not with its own environment.").format(path=known[-1])
-    else:
+def _interpreter(system: System, project: str) -> list[Finding]:
+    """What PyCharm runs the project with; the same judgement as `newmodel pycharm interpreter`, which mends it."""
+    from scaffolder.pycharm.interpreter import interpreter_problem
+
+    problem = interpreter_problem(Path(project), system)
+    if problem is None:
         return []
     return [
         Finding(
             code="NM503",
             severity="slows",
-            what=what,
+            what=problem.what,
             meaning=_("Its run configurations do not start, or do not find the installed packages."),
             commands=(command(system, "newmodel", "pycharm", "interpreter", project),),
         )
     ]
-
-
-def _tables(system: System) -> list[str]:
-    """Lists of interpreters of every PyCharm that was started here, the newest last."""
-    home = str(system.home)
-    roots = {
-        "darwin": [f"{home}/Library/Application Support"],
-        "win32": [system.environ.get("APPDATA") or f"{home}/AppData/Roaming"],
-    }.get(system.platform, [system.environ.get("XDG_CONFIG_HOME") or f"{home}/.config"])
-    found = [path for root in roots for path in system.glob(f"{root}/JetBrains/PyCharm*/options/jdk.table.xml")]
-    found += system.glob(f"{home}/.var/app/com.jetbrains.PyCharm*/config/JetBrains/PyCharm*/options/jdk.table.xml")
-    return sorted(found, key=lambda path: newest_first(path.split("/options/")[0].rpartition("PyCharm")[2]))
-
-
-def _home(system: System, table: str, name: str) -> str:
-    root = element(system.read_text(table) or "")
-    for entry in root.iter("jdk") if root is not None else ():
-        values = {child.tag: child.get("value", "") for child in entry}
-        if values.get("name") == name:
-            return values.get("homePath", "").replace("$USER_HOME$", str(system.home))
-    return ""
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two paths are of the same environment: `python`, `python3` and `python3.12` lie in one folder."""
-    return PurePosixPath(one.replace("\\", "/")).parent == PurePosixPath(other.replace("\\", "/")).parent
 
 
 def _roots(system: System, project: str, module: IdeaModule) -> list[Finding]:
