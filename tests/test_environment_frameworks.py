@@ -537,11 +537,44 @@ def test_a_library_of_the_machine_that_was_loaded_instead(record: Record) -> Non
     assert finding.code == "NM409" and "/opt/old/libcudnn.so.8" in finding.what
 
 
-def test_newer_numpy_is_wanted_where_the_old_one_is_here(record: Record) -> None:
-    text = "ValueError: numpy.dtype size changed, may indicate … Expected {} from C header, got {} from PyObject"
-    newer = diagnose(record({}), Failure(name="sklearn", text=text.format(96, 88)))
-    older = diagnose(record({}), Failure(name="sklearn", text=text.format(88, 96)))
-    assert (newer.install, older.install) == (("--upgrade", "numpy"), ("numpy<2",))
+@pytest.mark.parametrize(
+    ("text", "install"),
+    [
+        (
+            "ValueError: numpy.dtype size changed, may … Expected 96 from C header, got 88 from PyObject",
+            "--upgrade numpy",
+        ),
+        ("ValueError: numpy.dtype size changed, may … Expected 88 from C header, got 96 from PyObject", "numpy<2"),
+        ("RuntimeError: module compiled against API version 0xf but this version of numpy is 0xe", "--upgrade numpy"),
+        (
+            "RuntimeError: module compiled against ABI version 0x1000009 but this version of numpy is 0x2000000",
+            "numpy<2",
+        ),
+        ("ModuleNotFoundError: No module named 'distutils'", "setuptools"),
+        ("ModuleNotFoundError: No module named 'PIL'", "pillow"),
+        ("ModuleNotFoundError: No module named 'torch._C'", "--force-reinstall torch==2.13.0"),
+        ("ImportError: cannot import name 'cached' from 'huggingface_hub' (/x/y)", "--upgrade torch huggingface-hub"),
+        (
+            "AttributeError: partially initialized module 'torch' has no attribute 'x'",
+            "--force-reinstall torch==2.13.0",
+        ),
+        ("TypeError: Descriptors cannot be created directly.", "protobuf<=3.20.3"),
+        ("ImportError: /x/libcublas.so.12: undefined symbol: cublasLtGetVersion", "--force-reinstall torch==2.13.0"),
+        ("ImportError: x.so: undefined symbol: iJIT_NotifyEvent", "mkl==2024.0"),
+    ],
+)
+def test_what_to_install(record: Record, text: str, install: str) -> None:
+    assert " ".join(diagnose(record({}), Failure(name="torch", text=text, version="2.13.0")).install) == install
+
+
+def test_a_mac(record: Record) -> None:
+    mac = record({}, platform="darwin")
+    found = diagnose(mac, Failure(name="torch", text="ImportError: dlopen: Library not loaded: @rpath/libomp.dylib"))
+    assert found.commands[0].line == "brew install libomp"
+    text = "dlopen(torch/_C.so): (mach-o file, but is an incompatible architecture (have 'arm64', need 'x86_64'))"
+    assert "arm64" in diagnose(mac, Failure(name="torch", text=text)).why
+    text = "NotFoundError: dlopen(/x/tensorflow-plugins/libmetal_plugin.dylib, 0x0006): Symbol not found: _abc"
+    assert diagnose(mac, Failure(name="tensorflow", text=text)).uninstall == ("tensorflow-metal",)
 
 
 def test_versions_that_were_made_together() -> None:

@@ -48,6 +48,7 @@ class Cause:
         why: A clause: “cannot be imported: …”.
         advice: What to do, in words.
         install: Words for the installer of the interpreter: packages, or `--force-reinstall torch`.
+        uninstall: Packages to take out of the interpreter.
         commands: Of the operating system.
         code: Of the finding, where it is another than that of a failed import or a failed computation.
     """
@@ -55,6 +56,7 @@ class Cause:
     why: str
     advice: str = ""
     install: tuple[str, ...] = ()
+    uninstall: tuple[str, ...] = ()
     commands: tuple[Command, ...] = ()
     code: str = ""
 
@@ -77,6 +79,8 @@ _MODULE_PACKAGES = {
     "sklearn": "scikit-learn",
     "cv2": "opencv-python",
     "google": "protobuf",
+    "distutils": "setuptools",
+    "pkg_resources": "setuptools<81",
 }
 
 
@@ -109,7 +113,14 @@ def illegal_instruction(failure: Failure) -> Cause:
 
 def numpy(case: Case) -> Cause:
     sizes = re.search(r"size changed.*?Expected (\d+) from C header, got (\d+)", case.failure.text, re.DOTALL)
-    if sizes and int(sizes.group(1)) > int(sizes.group(2)):
+    # also: “compiled against API version 0xf but this version of numpy is 0xe”
+    versions = re.search(
+        r"compiled against (?:NumPy C-)?A[PB]I version (0x[0-9a-f]+).*?(?:is|A[PB]I version) (0x[0-9a-f]+)",
+        case.failure.text,
+        re.DOTALL,
+    )
+    newer = sizes and int(sizes.group(1)) > int(sizes.group(2))
+    if newer or (versions and int(versions.group(1), 16) > int(versions.group(2), 16)):
         return Cause(
             code="NM407",
             why=_("a package was built for a newer NumPy than the one that is installed"),
@@ -394,9 +405,39 @@ def missing_module(case: Case) -> Cause:
 
 
 def half_imported(case: Case) -> Cause:
+    words = short(case.found.group(0), 160)
+    module = next((one for one in case.found.groups() if one), "").partition(".")[0]
+    if module and module != case.failure.name.replace("-", "_"):
+        package = _MODULE_PACKAGES.get(module, module.replace("_", "-"))
+        return Cause(
+            why=_("the installed {package} is of another version than it expects: {words}").format(
+                package=package, words=words
+            ),
+            advice=_("The project's pyproject.toml says which versions were tested together."),
+            # another torch would come from another index, and may be for another device
+            install=() if module in ("torch", "tensorflow") else ("--upgrade", case.failure.name, package),
+        )
     return Cause(
         why=_(
             "its files are of different versions, or a file of yours has the name of one of its modules: {words}"
-        ).format(words=short(case.found.group(0), 160)),
+        ).format(words=words),
         install=case.failure.reinstall(),
+    )
+
+
+def metal_plugin(_case: Case) -> Cause:
+    return Cause(
+        why=_("the installed tensorflow-metal was made for another TensorFlow"),
+        advice=_("TensorFlow then computes on the processor; PyTorch uses the GPU of a Mac."),
+        uninstall=("tensorflow-metal",),
+    )
+
+
+def mac_library(case: Case) -> Cause:
+    library = case.found.group(1).rpartition("/")[2]
+    openmp = library.startswith("libomp")
+    return Cause(
+        why=_("the library {library} is missing").format(library=library),
+        commands=(command(case.system, "brew", "install", "libomp", safe=True),) if openmp else (),
+        install=() if openmp else case.failure.reinstall(),
     )

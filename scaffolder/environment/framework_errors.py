@@ -16,7 +16,8 @@ _RULES: tuple[tuple[str, Rule], ...] = (
     (r"No space left on device|Errno 28\b|WinError 112\b|Disk quota exceeded", causes.disk),
     (
         r"_ARRAY_API not found|compiled using NumPy 1\.x|numpy\.(?:dtype|ndarray|ufunc) size changed"
-        r"|numpy\.core\.multiarray failed to import|compiled against (?:API|ABI) version|Numpy is not available",
+        r"|numpy\.core\.multiarray failed to import|compiled against (?:NumPy C-)?A[PB]I version"
+        r"|Numpy is not available",
         causes.numpy,
     ),
     (r"library was compiled to use \w+ instructions", causes.instructions),
@@ -25,6 +26,8 @@ _RULES: tuple[tuple[str, Rule], ...] = (
     (r"ld-linux[\w.-]*: No such file|Error relocating .*symbol not found", causes.musl),
     (r"have (?:instead )?'(\w+)[^']*', need '(\w+)", causes.architecture),
     (r"OMP: Error #15", causes.openmp),
+    (r"libmetal_plugin\.dylib", causes.metal_plugin),
+    (r"Library not loaded: (\S+)", causes.mac_library),
     (
         r"operator torchvision::nms does not exist|module 'torchvision' has no attribute"
         r"|torchvision were compiled with different|torchvision has CUDA Version",
@@ -82,8 +85,8 @@ _RULES: tuple[tuple[str, Rule], ...] = (
     (r"No module named '([\w.]+)'", causes.missing_module),
     (r"PermissionError: [^\n]*'([^'\n]+)'|\[Errno 13\][^\n]*'([^'\n]+)'", causes.permission),
     (
-        r"partially initialized module '[\w.]+'[^\n]*|cannot import name '\w+' from '[\w.]+'[^\n]*"
-        r"|module '[\w.]+' has no attribute '\w+'",
+        r"partially initialized module '([\w.]+)'[^\n]*|cannot import name '\w+' from '([\w.]+)'[^\n]*"
+        r"|module '([\w.]+)' has no attribute '\w+'",
         causes.half_imported,
     ),
 )

@@ -356,9 +356,12 @@ def _foreign_libraries(system: System, trial: Trial) -> Iterator[Finding]:
 
 
 def _commands(system: System, trial: Trial, cause: Cause) -> tuple[Command, ...]:
-    if not cause.install:
-        return cause.commands
-    return (*cause.commands, _install(system, trial.python, *cause.install))
+    commands = list(cause.commands)
+    if cause.uninstall:
+        commands.append(command(system, trial.python, "-m", "pip", "uninstall", *cause.uninstall))
+    if cause.install:
+        commands.append(_install(system, trial.python, *cause.install))
+    return tuple(commands)
 
 
 def _install(system: System, python: str, *words: str) -> Command:
