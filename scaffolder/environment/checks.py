@@ -80,7 +80,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         name="idea",
-        title=N_("the project in PyCharm"),
+        title=N_("project in PyCharm"),
         probe=lambda system, folder: idea_health.probe(system, folder),
         need="project",
     ),
@@ -100,7 +100,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         name="project",
-        title=N_("the project's environment, data and files"),
+        title=N_("project"),
         probe=lambda system, folder: project.probe(system, folder),
         judge=lambda report: project.judge(report),
         after=("python", "accelerators", "machine", "tools"),
@@ -116,14 +116,14 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         name="indexes",
-        title=N_("PyTorch's package index"),
+        title=N_("PyTorch's index"),
         probe=lambda system, _folder: indexes.probe(system),
         judge=lambda report: indexes.judge(report),
         need="network",
     ),
     Check(
         name="network",
-        title=N_("network, mirrors and proxy"),
+        title=N_("network"),
         probe=lambda system, _folder: network.probe(system),
         judge=lambda report: network.judge(report),
         need="network",
