@@ -124,6 +124,8 @@ def _framework_reason(report: Report, catalog: Catalog, name: str) -> Reason | N
     oldest, too_new = catalog.python_range(name)
     if not report.interpreters or report.python_for(oldest, too_new) is not None:
         return None
+    if report.intel_python_alone:
+        return Reason(text=_("every Python here is one for Intel chips"))
     return Reason(
         text=_("{framework} has packages for Python {oldest} to {newest}; here is {found}").format(
             framework=label,

@@ -261,8 +261,8 @@ def _old_library(report: Report) -> list[Finding]:
 
 def _python(report: Report) -> list[Finding]:
     """No Python that a framework has packages for."""
-    if not any(one.bits == 64 for one in report.interpreters):
-        return []  # none at all, or 32 bits alone: said with Python itself
+    if not any(one.bits == 64 for one in report.interpreters) or report.intel_python_alone:
+        return []  # none at all, 32 bits alone, or another chip's: said with Python itself
     missing = [name for name in LABELS if rows(report, name) and report.python_for(*table().python_range(name)) is None]
     if not missing:
         return []

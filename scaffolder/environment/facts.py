@@ -443,6 +443,7 @@ class Network:
         proxy: The proxy that programs here are told to use, without a password; empty without one.
         proxy_source: Who tells: the environment variable's name, `system`, or `pip`.
         proxy_script: Address of an automatic proxy configuration, which Python programs cannot follow.
+        certificates: File of certificates that pip was told to trust instead of the usual ones; empty without one.
         clock_error: Seconds that this machine's clock is ahead of the servers'; None where unknown.
     """
 
@@ -451,6 +452,7 @@ class Network:
     proxy: str = ""
     proxy_source: str = ""
     proxy_script: str = ""
+    certificates: str = ""
     clock_error: float | None = None
 
     @property
@@ -512,9 +514,15 @@ class Report:
         usable = [one for one in usable if not set(one.missing) - {"readline"} and one.source != "conda"] or usable
         usable = [one for one in usable if not one.free_threaded] or usable
         if self.gpu("mps") is not None:
-            usable = [one for one in usable if one.machine != "x86_64"] or usable
+            # no framework has packages for an Intel Python on a Mac any more
+            usable = [one for one in usable if one.machine != "x86_64"]
         own = [interpreter for interpreter in usable if interpreter.path == self.executable]
         return next(iter(own or usable), None)
+
+    @property
+    def intel_python_alone(self) -> bool:
+        """An Apple chip whose Pythons are all Intel's, under Rosetta."""
+        return self.gpu("mps") is not None and all(one.machine == "x86_64" for one in self.interpreters)
 
     def gpu(self, kind: str) -> Gpu | None:
         """The first device of this kind."""

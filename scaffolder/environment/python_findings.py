@@ -236,7 +236,7 @@ def _rosetta(system: System, pythons: Pythons) -> Iterator[Finding]:
         commands = ()
     yield Finding(
         code="NM104",
-        severity="slows",
+        severity="slows" if native else "blocks",
         what=_("{python} is a Python for Intel chips, on an Apple chip (it runs under Rosetta).").format(
             python=wrong.path
         ),
