@@ -49,14 +49,16 @@ def test_copier_offers_the_builds_of_the_table() -> None:
 
 
 def test_every_row_says_where_it_comes_from_and_when() -> None:
-    for row in table().builds:
+    for row in (*table().builds, *(row for _release, row in table().earlier)):
         assert row.source, row
         assert datetime.date.fromisoformat(row.verified) <= datetime.date.today()
         assert set(row.systems) <= {"linux", "win32", "darwin"}
         assert set(row.machines) <= {"x86_64", "aarch64"}
-        assert (row.accelerator == "cuda") == bool(row.chips) == bool(row.driver), row
+        assert (row.accelerator == "cuda") == bool(row.chips), row
         assert (row.accelerator == "rocm") == bool(row.targets), row
         assert ("darwin" in row.systems) == bool(row.macos), row
+    for row in table().builds:
+        assert (row.accelerator == "cuda") == bool(row.driver), row
 
 
 # --- against what is published ----------------------------------------------------------------------------------------
@@ -151,6 +153,26 @@ def test_code_for_a_chip(build: str, machine: str, runs: list[tuple[int, int]], 
     assert [chip for chip in runs if not row.has_code_for(chip)] == []
     assert [chip for chip in fails if row.has_code_for(chip)] == []
     assert row.has_code_for(None), "an unknown chip is not refused"
+
+
+@pytest.mark.parametrize(
+    ("version", "build", "runs", "fails"),
+    [
+        ("2.6.0+cu124", "cu124", (9, 0), (12, 0)),
+        ("2.8.0+cu128", "cu128", (7, 0), (6, 1)),
+        ("2.9.1+cu128", "cu128", (7, 0), (6, 1)),
+        ("2.11.0+cu128", "cu128", (7, 5), (7, 0)),
+        ("2.10.0", "cu130", (12, 1), (7, 0)),
+        ("2.13.0+cu126", "cu126", (6, 1), (12, 0)),
+    ],
+)
+def test_code_in_what_is_installed(version: str, build: str, runs: tuple[int, int], fails: tuple[int, int]) -> None:
+    row = table().row_of("pytorch", version, build, "linux", "x86_64")
+    assert row is not None
+    assert row.has_code_for(runs)
+    assert not row.has_code_for(fails)
+    assert table().row_of("pytorch", "1.13.1", build, "linux", "x86_64") is None
+    assert table().row_of("pytorch", "garbage", build, "linux", "x86_64") is None
 
 
 def test_tensorflows_intermediate_code_ends_before_blackwell() -> None:

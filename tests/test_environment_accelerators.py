@@ -455,6 +455,14 @@ def test_amd_with_its_name(record: Record) -> None:
     assert (found.rocm, findings) == ("7.2.0-43", [])
 
 
+@pytest.mark.parametrize(("target", "units", "counts"), [(110500, 32, True), (110003, 24, False), (100304, 24, True)])
+def test_amds_small_devices(record: Record, target: int, units: int, counts: bool) -> None:
+    """Graphics inside a processor count where PyTorch has code for them, small cards always."""
+    properties = f"simd_count {units}\ngfx_target_version {target}\n"
+    found, _findings = look(record(files={f"{NODE}/properties": properties, "/dev/kfd": None}))
+    assert bool(found.gpus) is counts
+
+
 def test_amd_without_permission(record: Record) -> None:
     found, (finding,) = look(record(files={**CARD, "/dev/kfd": None}, unwritable=["/dev/kfd"], user="li"))
     assert (finding.code, lines(finding)) == ("NM215", ["sudo usermod -a -G render,video li"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from scaffolder.environment.compatibility import table
 from scaffolder.environment.facts import Command, Finding, Gpu
 from scaffolder.environment.pci import AMD, Card
 from scaffolder.environment.system import System
@@ -55,11 +56,16 @@ def _by_kernel(system: System) -> tuple[Gpu, ...]:
         properties = dict(re.findall(r"^(\w+) +(\d+)$", system.read_text(path) or "", re.MULTILINE | re.ASCII))
         target = target_name(_number(properties.get("gfx_target_version")))
         units = _number(properties.get("simd_count"))
-        if units >= _MIN_SIMD or (units and target in _SMALL_CARDS):
+        if units >= _MIN_SIMD or (units and _is_enough(target)):
             gpus.append(
                 Gpu(kind="rocm", name=f"AMD Radeon {target}".strip(), total=_memory(system, path), target=target)
             )
     return tuple(gpus)
+
+
+def _is_enough(target: str) -> bool:
+    """Whether a device can train although it is small: a card, or built-in graphics that PyTorch has code for."""
+    return target in _SMALL_CARDS or any(target in row.targets for row in table().builds)
 
 
 def target_name(number: int) -> str:
@@ -96,7 +102,7 @@ def agents(text: str) -> list[tuple[str, str]]:
         if (
             fields.get("Device Type") == "GPU"
             and re.fullmatch(r"gfx[0-9a-f]{3,5}", target)
-            and (not units or units * 2 >= _MIN_SIMD or target in _SMALL_CARDS)
+            and (not units or units * 2 >= _MIN_SIMD or _is_enough(target))
         ):
             found.append((target, fields.get("Marketing Name", "")))
     return found

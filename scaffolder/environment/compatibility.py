@@ -82,6 +82,7 @@ class Table:
         python: Lowest Python, and the first that is too new, by framework.
         builds: The preferred ones first.
         pypi: What PyPI has of the pinned versions.
+        earlier: Release (`2.8`) and build of frameworks that may be installed, with the chips they have code for.
         cuda: CUDA version and the first driver with it, by operating system, newest first.
         last_drivers: Compute capability and the newest driver branch for the chips below it.
     """
@@ -90,6 +91,7 @@ class Table:
     python: Mapping[str, tuple[str, str]]
     builds: tuple[Row, ...]
     pypi: tuple[Mapping[str, Any], ...]
+    earlier: tuple[tuple[str, Row], ...]
     cuda: tuple[tuple[str, Mapping[str, str]], ...]
     last_drivers: tuple[tuple[str, str], ...]
 
@@ -98,6 +100,15 @@ class Table:
         return [
             row for row in self.builds if row.offered and row.framework == framework and row.runs_on(platform, machine)
         ]
+
+    def row_of(self, framework: str, version: str, name: str, platform: str, machine: str) -> Row | None:
+        """The build of that name of an installed version, this one's or an earlier one's; None where it is unknown."""
+        if version.partition("+")[0] == self.version(framework):
+            fitting = (row for row in self.builds if row.framework == framework and row.name == name)
+        else:
+            release = ".".join(map(str, pair(version)))
+            fitting = (row for of, row in self.earlier if (of, row.framework, row.name) == (release, framework, name))
+        return next((row for row in fitting if row.runs_on(platform, machine)), None)
 
     def version(self, framework: str) -> str:
         return self.pins[package(framework)]
@@ -116,6 +127,7 @@ def table() -> Table:
         python={name: (entry["range"][0], entry["range"][1]) for name, entry in content["python"].items()},
         builds=tuple(_row(entry) for entry in content["build"]),
         pypi=tuple(content["pypi"]),
+        earlier=tuple(pair_of_row for entry in content["earlier"] for pair_of_row in _earlier(entry)),
         cuda=tuple((entry["version"], entry["driver"]) for entry in content["cuda"]),
         last_drivers=tuple((entry["below"], entry["branch"]) for entry in content["last_driver"]),
     )
@@ -124,6 +136,14 @@ def table() -> Table:
 def _row(entry: Mapping[str, Any]) -> Row:
     fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
     return Row(**fields)
+
+
+def _earlier(entry: Mapping[str, Any]) -> list[tuple[str, Row]]:
+    rest = {name: value for name, value in entry.items() if name not in ("versions", "names")}
+    place = {"accelerator": "cuda", "systems": ["linux", "win32"], "machines": ["x86_64"]}
+    return [
+        (version, _row({**place, **rest, "name": name})) for version in entry["versions"] for name in entry["names"]
+    ]
 
 
 def package(framework: str) -> str:

@@ -280,9 +280,9 @@ def _has_code(report: Report, build: FrameworkBuild, capability: tuple[int, int]
     chips = [(kind, _capability(number)) for kind, number in _architectures(build)]
     if chips:
         return any(chip <= capability and (kind == "compute" or chip[0] == capability[0]) for kind, chip in chips)
-    row = _row(report, build)
-    known = row is not None and build.version.partition("+")[0] == table().version(_FRAMEWORKS[build.name])
-    return row is None or not known or row.has_code_for(capability)
+    name = "and-cuda" if build.name == "tensorflow" else build.build
+    row = table().row_of(_FRAMEWORKS[build.name], build.version, name, report.platform, report.machine)
+    return row is None or row.has_code_for(capability)
 
 
 def _architectures(build: FrameworkBuild) -> Iterator[tuple[str, str]]:
