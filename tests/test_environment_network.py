@@ -291,6 +291,12 @@ def test_a_real_certificate_that_is_not_trusted_names_its_issuer(tmp_path: Path,
         assert issuer_of(encoded[:length]) == "", "a certificate that was cut off"
 
 
+@pytest.mark.parametrize("url", ["http://[", "ftp//nothing", "", "https://\0/", "http://localhost:port/"])
+def test_an_address_that_is_none(url: str) -> None:
+    answer = ask(url, timeout=2.0)
+    assert answer.status is None and answer.error not in ("", "timeout")
+
+
 def test_a_real_proxy_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -318,7 +324,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=120),
-    st.text(max_size=40),
+    st.one_of(st.text(max_size=40), st.just("http://["), st.just("socks5://"), st.just("@")),
     st.one_of(st.none(), st.integers(0, 999)),
     st.sampled_from(["linux", "darwin", "win32"]),
 )

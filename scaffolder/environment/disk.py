@@ -127,7 +127,7 @@ def _at(found: Disk, purpose: str) -> Place | None:
 def _room(system: System, found: Disk) -> list[Finding]:
     """One finding a disk, for the most important of what is on it."""
     findings: list[Finding] = []
-    seen: set[tuple[int | None, str]] = set()  # the free space of one disk changes while we look
+    seen: set[tuple[int | None, str, str]] = set()  # the free space of one disk changes while we look
     environment = _at(found, "environment")
     there = environment is not None and system.exists(environment.path)
     needs = {
@@ -136,9 +136,10 @@ def _room(system: System, found: Disk) -> list[Finding]:
         "temporary": NEEDED_TEMPORARY,
     }
     for place in found.places:
-        if place.free is None or place.free >= needs.get(place.purpose, NEEDED) or (place.total, place.kind) in seen:
+        one = (place.total, place.kind, place.path[:2].upper() if system.platform == "win32" else "")
+        if place.free is None or place.free >= needs.get(place.purpose, NEEDED) or one in seen:
             continue
-        seen.add((place.total, place.kind))
+        seen.add(one)
         if place.purpose in ("project", "environment"):
             findings.append(
                 Finding(

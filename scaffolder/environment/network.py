@@ -46,6 +46,7 @@ def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
         proxy=through.url,
         proxy_source=through.source,
         proxy_script=through.script,
+        certificates=pip.cert,
         clock_error=_clock_error(system, answers),
     )
     has_uv = system.which("uv") is not None

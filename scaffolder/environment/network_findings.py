@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from scaffolder.environment.certificate import interceptor, is_public
 from scaffolder.environment.facts import Command, Finding, Network, Report, Server, command, quoted
 from scaffolder.environment.mirrors import HUB, HUB_MIRROR, MODELSCOPE, PYPI, PYTORCH, mirror_of
-from scaffolder.environment.proxies import without_password
+from scaffolder.environment.proxies import host_of, without_password
 from scaffolder.environment.system import System
 from scaffolder.messages import _
 
@@ -59,10 +58,6 @@ def _set(platform: str, name: str, value: str) -> Command:
 
 def _of(network: Network, role: str) -> list[Server]:
     return [server for server in network.servers if server.role == role]
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or url
 
 
 def _fastest(network: Network) -> Server | None:
@@ -117,12 +112,12 @@ def _certificates(report: Report, network: Network) -> list[Finding]:
     issuer = next((server.issuer for server in network.servers if interceptor(server.issuer)), "")
     if not issuer:
         # only of these three is it known for certain that a public authority signs them
-        public = {_host(url) for url in (PYPI, PYTORCH, HUB)}
+        public = {host_of(url) for url in (PYPI, PYTORCH, HUB)}
         issuer = next(
             (
                 server.issuer
                 for server in network.servers
-                if _host(server.url) in public and server.issuer and not is_public(server.issuer)
+                if host_of(server.url) in public and server.issuer and not is_public(server.issuer)
             ),
             "",
         )
@@ -132,11 +127,14 @@ def _certificates(report: Report, network: Network) -> list[Finding]:
     return [
         Finding(
             code="NM705",
-            severity="blocks" if any(server.role == "packages" for server in refused) else "note",
+            # pip may know the certificate although Python does not
+            severity="blocks"
+            if any(server.role == "packages" for server in refused) and not network.certificates
+            else "note",
             what=_("{name} opens encrypted connections on the way.").format(name=product or f"“{issuer}”")
             if issuer
             else _("Servers show a certificate that this machine does not trust ({host}).").format(
-                host=_host(refused[0].url)
+                host=host_of(refused[0].url)
             ),
             meaning=_(
                 "It is usual in companies and with some virus scanners. Python, pip and uv refuse servers until they "
@@ -257,7 +255,7 @@ def _packages(report: Report, network: Network, known: set[str]) -> list[Finding
             Finding(
                 code="NM709",
                 severity="blocks",
-                what=_("The package index {host} does not answer.").format(host=_host(silent[0].url)),
+                what=_("The package index {host} does not answer.").format(host=host_of(silent[0].url)),
                 meaning=_("No package can be installed from it."),
                 advice=_("pypi.org itself answers: go back to it with newmodel mirrors --use off, or take a mirror:")
                 if official
@@ -275,7 +273,7 @@ def _packages(report: Report, network: Network, known: set[str]) -> list[Finding
                 severity="note",
                 what=_(
                     "The package index {host} is slow: {seconds} s for a page; the mirror {name} took {fast} s."
-                ).format(host=_host(slow[0].url), seconds=slow[0].seconds, name=mirror.name, fast=mirror.seconds),
+                ).format(host=host_of(slow[0].url), seconds=slow[0].seconds, name=mirror.name, fast=mirror.seconds),
                 meaning=_("A framework is 1 to 3 GB: that may take an hour from there."),
                 commands=use,
             )
@@ -286,7 +284,7 @@ def _packages(report: Report, network: Network, known: set[str]) -> list[Finding
                 code="NM703",
                 severity="note",
                 what=_("The package index {host} is slow: {seconds} s for a page.").format(
-                    host=_host(slow[0].url), seconds=slow[0].seconds
+                    host=host_of(slow[0].url), seconds=slow[0].seconds
                 ),
                 meaning=_("A framework is 1 to 3 GB: that may take an hour from there."),
             )
@@ -301,7 +299,7 @@ def _hub(report: Report, network: Network) -> list[Finding]:
     mirror = _reachable(_of(network, "hub mirror"))
     modelscope = _reachable(_of(network, "modelscope"))
     commands: tuple[Command, ...] = ()
-    if mirror and _host(silent[0].url) != _host(HUB_MIRROR):
+    if mirror and host_of(silent[0].url) != host_of(HUB_MIRROR):
         commands = (_set(report.platform, "HF_ENDPOINT", HUB_MIRROR),)
     elif modelscope:
         commands = (command(report, "python", "-m", "pip", "install", "modelscope"),)
@@ -309,7 +307,7 @@ def _hub(report: Report, network: Network) -> list[Finding]:
         Finding(
             code="NM702",
             severity="note",
-            what=_("The model hub {host} does not answer.").format(host=_host(silent[0].url)),
+            what=_("The model hub {host} does not answer.").format(host=host_of(silent[0].url)),
             meaning=_("Pretrained models cannot be downloaded from there. The samples train without it."),
             advice=_(
                 "Its mirror answers. In PyCharm, the variable goes into the run configuration's environment variables."

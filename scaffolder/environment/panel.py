@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scaffolder.environment.facts import Finding, Gpu, Machine, Report
+from scaffolder.environment.facts import Finding, Gpu, Machine, Network, Report
 from scaffolder.environment.machine import size
+from scaffolder.environment.proxies import host_of
 from scaffolder.messages import _, ngettext
 
 if TYPE_CHECKING:
@@ -53,20 +54,34 @@ def rows(report: Report) -> list[tuple[str, str]]:
 
 def facts(report: Report) -> list[tuple[str, str, str]]:
     """What is so: the check that found it, a title, and a text."""
-    cores = report.hardware.cores
     return [
         ("machine", _("system"), f"{report.release}, {report.machine}"),
         ("python", _("Python"), ", ".join(dict.fromkeys(one.text for one in report.interpreters)) or _("none found")),
         ("accelerators", _("accelerator"), _accelerators(report)),
         *([("accelerators", _("driver"), _driver(report))] if report.accelerators.driver else []),
-        ("machine", _("processor"), ngettext("{count} core", "{count} cores", cores).format(count=cores)),
+        ("machine", _("processor"), _processor(report.hardware)),
         ("machine", _("memory"), _memory(report.hardware)),
         ("disk", _("disk"), _disk(report.hardware)),
         ("frameworks", _("frameworks"), _frameworks(report)),
         ("pycharm", "PyCharm", _pycharm(report)),
         ("tools", "git", report.tools.git or _("not installed")),
         ("tools", "uv", report.tools.uv or _("not installed; pip is used instead")),
+        *([("network", _("network"), _network(report.network))] if report.network.asked else []),
     ]
+
+
+def _processor(hardware: Machine) -> str:
+    cores = ngettext("{count} core", "{count} cores", hardware.cores).format(count=hardware.cores)
+    return f"{hardware.cpu_name}, {cores}" if hardware.cpu_name else cores
+
+
+def _network(network: Network) -> str:
+    """Each server with its time, side by side."""
+    silent = _("no answer")
+    return ", ".join(
+        f"{host_of(server.url)} " + (_("{seconds} s").format(seconds=server.seconds) if server.reachable else silent)
+        for server in network.servers
+    )
 
 
 def _memory(hardware: Machine) -> str:

@@ -53,6 +53,14 @@ def without_password(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+def host_of(url: str) -> str:
+    """The server in an address; the address itself where there is none in it."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
+
+
 def _of_the_system(system: System) -> tuple[str, str]:
     """Proxy and automatic configuration as set for browsers, which Python reads too on Windows and macOS."""
     if system.platform == "win32":

@@ -65,7 +65,7 @@ def _ask(url: str, timeout: float, limit: int) -> WebAnswer:
 def _kind(reason: object, url: str) -> str:
     if isinstance(reason, TimeoutError):
         return "timeout"
-    proxied = urlsplit(url).scheme in urllib.request.getproxies() and not _bypassed(url)
+    proxied = url.partition(":")[0] in urllib.request.getproxies() and not _bypassed(url)
     if isinstance(reason, (socket.gaierror, ConnectionRefusedError)) and proxied:
         return "proxy"
     if isinstance(reason, socket.gaierror):
@@ -78,7 +78,7 @@ def _kind(reason: object, url: str) -> str:
 
 
 def _bypassed(url: str) -> bool:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         return bool(urllib.request.proxy_bypass(urlsplit(url).hostname or ""))
     return False
 
