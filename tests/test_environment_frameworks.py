@@ -503,6 +503,18 @@ def test_an_import_that_takes_too_long(record: Record) -> None:
     assert facts["computed"][0].works is False
 
 
+def test_a_device_that_does_not_answer(record: Record) -> None:
+    gpu = {"kind": "cuda", "device": "cuda:0", "name": "NVIDIA L4"}
+    stuck = {
+        "problem": "timeout",
+        "returncode": None,
+        "stdout": json.dumps(computed(stage="compute", device="cuda:0", devices=[gpu])),
+    }
+    (finding,) = framework_probe.probe(record({"torch": stuck}), PROJECT)[1]
+    assert (finding.code, finding.severity) == ("NM405", "blocks")
+    assert "NVIDIA L4" in finding.what
+
+
 def test_packages_beside_torch(record: Record) -> None:
     companions = {
         "numpy": {"version": "2.4.0", "error": "RuntimeError: Numpy is not available"},
@@ -666,6 +678,11 @@ FAULTS = {
         "NM404",
     ),
     "hangs": ("import time; time.sleep(600)", "NM414"),
+    "hangs at the device": (
+        "import time\n__version__ = '2'\nclass version: cuda = '13.0'\nclass _C: pass\n"
+        "class cuda:\n    def init(): time.sleep(600)",
+        "NM405",
+    ),
     "is empty": ("", "NM404"),
     "devours the output": ("import os; os.close(1); raise ValueError('closed')", "NM404"),
 }
@@ -679,7 +696,7 @@ def test_a_torch_that_fails_in_every_way(fault: str, tmp_path: Path, monkeypatch
     (site,) = (tmp_path / ".venv" / "lib").glob("python*/site-packages")
     (site / "torch").mkdir()
     (site / "torch/__init__.py").write_text(source, encoding="utf-8")
-    monkeypatch.setattr(framework_probe, "PATIENCE", 1.5 if fault == "hangs" else 30.0)
+    monkeypatch.setattr(framework_probe, "PATIENCE", 1.5 if fault.startswith("hangs") else 30.0)
     _, findings = framework_probe.probe(RealSystem(), tmp_path)
     assert [finding.code for finding in findings] == [code]
 

@@ -17,6 +17,7 @@ from scaffolder.environment import python
 from scaffolder.environment.facts import Accelerators, Finding, Gpu, Interpreter, Report
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.environment.recorded_system import RecordedSystem
+from scaffolder.environment.side_by_side import side_by_side
 
 Answer = dict[str, Any]
 Probe = Callable[..., tuple[tuple[Interpreter, ...], dict[str, Finding]]]
@@ -368,6 +369,15 @@ def test_garbage_is_no_crash(tmp_path: Path, raw: bytes, platform: str, returnco
     facts, findings = python.probe(RecordedSystem(tmp_path))
     assert all(isinstance(one, Interpreter) for one in facts["interpreters"])
     assert all(finding.what and finding.meaning for finding in findings)
+
+
+def test_questions_are_asked_side_by_side() -> None:
+    began = time.monotonic()
+    assert side_by_side(lambda number: time.sleep(0.2) or number, range(10)) == list(range(10))
+    assert time.monotonic() - began < 1.5
+    with pytest.raises(ZeroDivisionError):
+        side_by_side(lambda number: 1 // number, [1, 0])
+    assert side_by_side(str, []) == []
 
 
 def test_this_machine() -> None:

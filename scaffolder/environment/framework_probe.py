@@ -54,8 +54,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -64,6 +64,7 @@ from scaffolder.environment.framework_causes import Cause, Failure
 from scaffolder.environment.framework_errors import code_of, diagnose
 from scaffolder.environment.frameworks import wrong_companions
 from scaffolder.environment.inventory import candidates, last_object, take_inventory
+from scaffolder.environment.side_by_side import side_by_side
 from scaffolder.environment.system import CommandResult, System
 from scaffolder.messages import _
 
@@ -123,17 +124,19 @@ class Trial:
             {str(name): one for name, one in value.items() if isinstance(one, dict)} if isinstance(value, dict) else {}
         )
 
+    def broken_companions(self) -> dict[str, Mapping[str, Any]]:
+        return {name: one for name, one in self.companions().items() if one.get("error")}
+
 
 def probe(system: System, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
     """Import and compute, each framework in a process of its own, in the first interpreter that starts."""
-    with ThreadPoolExecutor(max_workers=len(NAMES) + 1) as pool:
-        known = pool.submit(_told_of, system, folder)
-        for python, _own in candidates(system, folder):
-            trials = list(pool.map(lambda name, python=python: _try(system, python, name), NAMES))
-            if any(trial.started for trial in trials):
-                found = [finding for trial in trials for finding in _findings(system, trial, known.result())]
-                kept = [finding for finding in found if finding.code not in _MATCHED]
-                return {"computed": tuple(filter(None, map(_build, trials)))}, kept
+    for python, _own in candidates(system, folder):
+        trials = side_by_side(partial(_try, system, python), NAMES)
+        if any(trial.started for trial in trials):
+            known = _told_of(system, folder) if any(trial.broken_companions() for trial in trials) else set()
+            found = [finding for trial in trials for finding in _findings(system, trial, known)]
+            kept = [finding for finding in found if finding.code not in _MATCHED]
+            return {"computed": tuple(filter(None, map(_build, trials)))}, kept
     return {}, []
 
 
@@ -151,7 +154,9 @@ def _try(system: System, python: str, name: str) -> Trial:
 def _build(trial: Trial) -> FrameworkBuild | None:
     """The facts; None where the framework is not installed, or nothing is known of it."""
     if trial.result.problem == "timeout":
-        return FrameworkBuild(name=trial.name, works=False, error="timeout")
+        return FrameworkBuild(
+            name=trial.name, version=trial.text("version"), build=trial.text("build"), works=False, error="timeout"
+        )
     if trial.answer is None or trial.answer.get("installed") is not True:
         return None
     seconds = trial.answer.get("seconds")
@@ -234,11 +239,22 @@ def _failure(trial: Trial) -> Failure | None:
 
 
 def _too_slow(trial: Trial) -> Finding:
+    if trial.stage in ("devices", "compute"):
+        return Finding(
+            code="NM405",
+            severity="blocks",
+            what=_("{framework} gets no answer from {device} within {seconds} seconds.").format(
+                framework=_title(trial.name), device=_device_name(trial), seconds=int(PATIENCE)
+            ),
+            meaning=_("A training would wait forever."),
+            advice=_("The driver hangs: end what else uses the GPU, or restart the machine."),
+        )
+    package = trial.stage if trial.stage in trial.companions() else trial.name
     return Finding(
         code="NM414",
         severity="slows",
         what=_("Importing {framework} takes more than {seconds} seconds.").format(
-            framework=_title(trial.name), seconds=int(PATIENCE)
+            framework=_title(package), seconds=int(PATIENCE)
         ),
         meaning=_("Every start of a training waits as long."),
         advice=_(

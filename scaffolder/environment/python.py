@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from scaffolder.environment.facts import Finding, Interpreter
 from scaffolder.environment.inventory import last_object
 from scaffolder.environment.python_findings import Pythons, judge_pythons
 from scaffolder.environment.python_places import candidates
+from scaffolder.environment.side_by_side import side_by_side
 from scaffolder.environment.system import System
 from scaffolder.messages import _
 
@@ -81,8 +81,7 @@ def probe(system: System) -> tuple[dict[str, Any], list[Finding]]:
     """Every interpreter that can be found, newest first, and the one below newmodel's own environment."""
     own_place = system.real_path(system.executable)
     paths = _one_of_each(system, candidates(system))
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        answers = list(pool.map(lambda path: ask(system, path), paths))
+    answers = side_by_side(lambda path: ask(system, path), paths)
     found: dict[str, Interpreter] = {}
     own = system.executable
     for answer in answers:

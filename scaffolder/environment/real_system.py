@@ -52,8 +52,9 @@ class RealSystem:
             )
         except FileNotFoundError:
             return CommandResult(returncode=None, problem="missing")
-        except subprocess.TimeoutExpired:
-            return CommandResult(returncode=None, problem="timeout")
+        except subprocess.TimeoutExpired as error:
+            said = [decode(one) if isinstance(one, bytes) else one or "" for one in (error.stdout, error.stderr)]
+            return CommandResult(returncode=None, stdout=said[0], stderr=said[1], problem="timeout")
         except (OSError, ValueError):
             return CommandResult(returncode=None, problem="failed to start")
         return CommandResult(returncode=done.returncode, stdout=decode(done.stdout), stderr=decode(done.stderr))
