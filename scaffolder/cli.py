@@ -336,10 +336,45 @@ def _app(language_given: bool) -> typer.Typer:
             )
         )
 
+    @app.command(
+        cls=_Command, help=_("Choose where packages and models come from, where the usual servers are slow or blocked.")
+    )
+    def mirrors(
+        project: Annotated[
+            Path | None, typer.Argument(metavar="PROJECT", help=_("The project that gets ModelScope's package."))
+        ] = None,
+        use: Annotated[
+            str, typer.Option("--use", metavar="NAME", help=_("Take packages from this mirror; off is PyPI itself."))
+        ] = "",
+        hub: Annotated[
+            str, typer.Option("--hub", metavar="NAME", help=_("Where models come from: {names}.").format(names=_HUBS))
+        ] = "",
+        list_: Annotated[bool, typer.Option("--list", help=_("List the mirrors."))] = False,
+        undo: Annotated[
+            bool, typer.Option("--undo", help=_("Bring back pip's and uv's settings as they were."))
+        ] = False,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help=_("Show what would change, and write nothing."))
+        ] = False,
+        as_json: Annotated[
+            bool, typer.Option("--json", help=_("Print one JSON object on standard output, and ask nothing."))
+        ] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+    ) -> int:
+        from scaffolder.mirrors import run_mirrors
+
+        return run_mirrors(
+            use=use, hub=hub, listing=list_, undo=undo, dry_run=dry_run, as_json=as_json, project=project
+        )
+
     from scaffolder.pycharm.app import pycharm_app
 
     app.add_typer(pycharm_app(_Group, _Command), name="pycharm")
     return app
+
+
+#: As `scaffolder.mirrors.HUBS`, which --help must not import.
+_HUBS = "hf-mirror, modelscope, official"
 
 
 def _LANG_HELP() -> str:  # noqa: N802

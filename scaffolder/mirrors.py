@@ -174,7 +174,7 @@ def _hub(system: System, hub: str, project: Path | None, *, dry_run: bool) -> No
         return
     windows = system.platform == "win32"
     console.say(
-        _("Models: a tool for all terminals and programs you start from now on:")
+        _("Models come through the hub's mirror where this variable is set; for every terminal from now on:")
         if hub == "hf-mirror"
         else _("Models come from {hub} again when the variable is gone:").format(hub=HUB)
     )
@@ -349,18 +349,17 @@ def _show(system: System, *, as_json: bool, everything: bool) -> None:
     table.add_row(_("model hub"), without_password(hub))
     console.out().print(table)
     if everything:
-        console.out().print(_list())
+        console.out().print()
+        _list()
     console.say(_("Choose one: {command}").format(command="newmodel mirrors --use NAME"))
     if not everything:
         console.say(_("All of them: {command}").format(command="newmodel mirrors --list"))
 
 
-def _list() -> object:
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for title in (_("name"), _("who runs it"), _("packages"), _("PyTorch's builds")):
-        table.add_column(title, overflow="fold")
+def _list() -> None:
+    """A line for each address, however long: they are there to be copied."""
     for mirror in MIRRORS:
-        table.add_row(mirror.name, mirror.title, mirror.packages, mirror.pytorch or "–")
-    return table
+        console.out().print(f"{mirror.name:10}{mirror.title}", soft_wrap=True)
+        console.out().print(f"{'':10}{mirror.packages}", soft_wrap=True)
+        if mirror.pytorch:
+            console.out().print(f"{'':10}{mirror.pytorch} (PyTorch)", soft_wrap=True)

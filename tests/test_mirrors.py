@@ -266,3 +266,19 @@ def test_any_text_for_a_project(text: str) -> None:
         declare(text, "modelscope>=1.20")
     except NotUnderstoodError:
         return
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from scaffolder import cli
+
+    for name in ("PIP_CONFIG_FILE", "UV_CONFIG_FILE", "UV_NO_CONFIG", "PIP_INDEX_URL", "UV_DEFAULT_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["mirrors", "--use", "tsinghua"]) == 0
+    assert cli.main(["mirrors", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["uv"] == TSINGHUA
+    assert cli.main(["mirrors", "--undo"]) == 0
+    assert cli.main(["mirrors", "--use", "nowhere"]) == 2
+    assert len(capsys.readouterr().err.splitlines()[-1].split(". ")) == 1
