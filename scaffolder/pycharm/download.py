@@ -86,14 +86,14 @@ def _fill(client: Client, url: str, part: Path, size: int | None, report: Report
         except Dropped as error:
             after = part.stat().st_size if part.exists() else 0
             failures = 1 if after > before else failures + 1
-            if failures >= client.attempts:
+            if error.final(failures, client.attempts):
                 raise NewmodelError(
                     _(
                         "The download from {host} broke off: {reason}. What has arrived is kept in {path}; "
                         "the same command goes on from there."
                     ).format(host=urlsplit(url).hostname, reason=error, path=part)
                 ) from error
-            client.sleep(min(2.0 ** (failures - 1) if error.wait is None else error.wait, 60.0))
+            client.sleep(error.pause(failures))
 
 
 def _one_connection(client: Client, url: str, part: Path, size: int | None, report: Report) -> None:
@@ -199,6 +199,8 @@ def _alone(target: Path) -> Iterator[None]:
             raise NewmodelError(
                 _("Another newmodel is loading {name} now; wait for it to end.").format(name=target.name)
             ) from None
-        yield
-    with contextlib.suppress(OSError):
-        os.unlink(file.name)  # noqa: PTH108
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # Windows removes no open file
+                os.unlink(file.name)  # noqa: PTH108

@@ -28,11 +28,25 @@ _CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Dropped(Exception):  # noqa: N818 - it says what happened to the connection
-    """No complete answer, for a reason that may pass."""
+    """No complete answer, for a reason that may pass.
 
-    def __init__(self, reason: str, wait: float | None = None) -> None:
+    Attributes:
+        wait: Seconds that the server asked to wait; None if it did not.
+        unreached: Nothing answered at all: more than one further attempt would only keep the person waiting.
+    """
+
+    def __init__(self, reason: str, *, wait: float | None = None, unreached: bool = False) -> None:
         super().__init__(reason)
         self.wait = wait
+        self.unreached = unreached
+
+    def pause(self, failures: int) -> float:
+        """Seconds until the next attempt, after so many failures."""
+        return min(2.0 ** (failures - 1) if self.wait is None else self.wait, _LONGEST_WAIT)
+
+    def final(self, failures: int, attempts: int) -> bool:
+        """Whether so many failures are enough."""
+        return failures >= (min(2, attempts) if self.unreached else attempts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +94,13 @@ class Client:
             try:
                 return ask()
             except Dropped as error:  # noqa: PERF203
-                if attempt == self.attempts:
+                if error.final(attempt, self.attempts):
                     raise NewmodelError(
-                        _("{host} did not answer after {count} attempts: {reason}. Try again later.").format(
-                            host=urlsplit(url).hostname or url, count=attempt, reason=error
+                        _("{host} does not answer ({reason}); check the internet connection and try again.").format(
+                            host=urlsplit(url).hostname or url, reason=error
                         )
                     ) from error
-                self.sleep(min(2.0 ** (attempt - 1) if error.wait is None else error.wait, _LONGEST_WAIT))
+                self.sleep(error.pause(attempt))
         raise AssertionError
 
     def open(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
@@ -109,7 +123,7 @@ class Client:
             error.close()
             if error.code in _PASSING:
                 raise Dropped(
-                    _("it answered with status {code}").format(code=error.code), _wait(error.headers)
+                    _("it answered with status {code}").format(code=error.code), wait=_wait(error.headers)
                 ) from None
             if error.code == 416:  # the part that was asked for lies behind the end
                 raise
@@ -166,9 +180,9 @@ class Client:
         if isinstance(reason, TimeoutError):
             return Dropped(_("no answer within {seconds:.0f} seconds").format(seconds=self.timeout))
         if isinstance(reason, socket.gaierror):
-            return Dropped(_("its name is unknown here: is there an internet connection?"))
+            return Dropped(_("its name is not known here"), unreached=True)
         if isinstance(reason, ConnectionRefusedError):
-            return Dropped(_("the connection was refused"))
+            return Dropped(_("the connection was refused"), unreached=True)
         text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
         return Dropped(str(text).rstrip("."))
 

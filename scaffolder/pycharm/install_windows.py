@@ -62,9 +62,9 @@ def arguments(archive: Path, configuration: Path, target: Path) -> list[str]:
     `/D=` must come last and without quotes, even where the path has spaces: no list of words says that, so PowerShell
     hands over one text.
     """
-    words = f'/S "/CONFIG={PureWindowsPath(configuration)}" /D={PureWindowsPath(target)}'
+    words = f'/S "/CONFIG={PureWindowsPath(str(configuration))}" /D={PureWindowsPath(str(target))}'
     script = (
-        f"exit (Start-Process -Wait -PassThru -FilePath {_quoted(str(PureWindowsPath(archive)))} "
+        f"exit (Start-Process -Wait -PassThru -FilePath {_quoted(str(PureWindowsPath(str(archive))))} "
         f"-ArgumentList {_quoted(words)}).ExitCode"
     )
     return ["powershell", "-NoProfile", "-NonInteractive", "-Command", script]
