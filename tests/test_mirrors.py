@@ -229,9 +229,9 @@ def test_any_settings_of_pip(text: str, url: str) -> None:
     except NotUnderstoodError:
         return
     assert pip_text(changed, url) == changed, "a second time changes nothing"
-    assert [line for line in changed.splitlines() if line.startswith("index-url")] == (
-        [f"index-url = {url}"] if url else []
-    )
+    own = {"PIP_CONFIG_FILE": "/own.conf"}
+    found = pip_settings(own, Path("/nowhere"), read=lambda path: changed if path == Path("/own.conf") else None)
+    assert found.index_url == url
     assert changed.count("timeout = 60") == text.count("timeout = 60")
 
 
