@@ -6,6 +6,7 @@ import ast
 import io
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from scaffolder.catalog import catalog
 from scaffolder.cli import main
 from scaffolder.doctor import explain
 from scaffolder.environment.checks import CHECKS
+from scaffolder.environment.mirrors import MIRRORS
 from scaffolder.messages import LANGUAGES
 
 SOURCE = Path(explain.__file__).parents[1]
@@ -37,11 +39,11 @@ def name(path: Path) -> str:
 
 def blocks(page: str) -> list[str]:
     """The code between fences: what a person copies."""
-    return re.findall(r"(?ms)^```\w*\n(.*?)^```$", page)
+    return [textwrap.dedent(block) for block in re.findall(r"(?ms)^ *```\w*\n(.*?)^ *```$", page)]
 
 
 def prose(page: str) -> str:
-    return re.sub(r"(?ms)^```.*?^```$", "", page)
+    return re.sub(r"(?ms)^ *```.*?^ *```$", "", page)
 
 
 def codes_in_source() -> set[str]:
@@ -94,6 +96,7 @@ def test_pages_fit_into_a_terminal() -> None:
         Console(file=shown, width=100, color_system=None).print(Markdown(page, hyperlinks=False))
         lines = shown.getvalue().splitlines()
         assert path.stem in shown.getvalue()
+        assert "**" not in shown.getvalue(), f"{name(path)}: bold type that Markdown does not see"
         assert max(map(cell_len, lines)) <= 100, name(path)
         whole = {line.strip() for line in lines}
         for line in (line.strip() for block in blocks(page) for line in block.splitlines() if line.strip()):
@@ -138,7 +141,7 @@ def commands(page: str) -> Iterator[list[str]]:
 
 
 def mistake(words: list[str], program: Any) -> str:
-    """What is wrong with a command: no such command, option, check, question or answer."""
+    """What is wrong with a command: no such command, option, check, mirror, question or answer."""
     command, rest = program, words[1:]
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         if rest[0] not in command.commands:
@@ -151,6 +154,8 @@ def mistake(words: list[str], program: Any) -> str:
             return f"there is no option {word}"
         if word == "--only" and following not in [check.name for check in CHECKS]:
             return f"there is no check {following}"
+        if word == "--use" and following not in [mirror.name for mirror in MIRRORS] + ["off"]:
+            return f"there is no mirror {following}"
         if word == "--set":
             key, _, value = following.partition("=")
             question = catalog().questions.get(key)
@@ -184,6 +189,7 @@ def test_such_a_mistake_would_be_found(program: Any) -> None:
     assert mistake(["newmodel", "doktor"], program) == "there is no command doktor"
     assert mistake(["newmodel", "doctor", "--olny", "disk"], program) == "there is no option --olny"
     assert mistake(["newmodel", "doctor", "--only", "disc"], program) == "there is no check disc"
+    assert mistake(["newmodel", "mirrors", "--use", "tuna"], program) == "there is no mirror tuna"
     assert mistake(["newmodel", "init", "x", "--set", "framework=jax"], program) == "there is no answer framework=jax"
 
 
