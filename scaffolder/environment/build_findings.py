@@ -161,9 +161,9 @@ def _jetson(report: Report) -> list[Finding]:
         Finding(
             code="NM218",
             severity="blocks",
-            what=_("This is an {model}: the frameworks' ordinary builds have no code for its GPU.").format(
-                model=report.accelerators.jetson
-            ),
+            what=_(
+                "This is a Jetson board ({model}): the frameworks' ordinary builds have no code for its GPU."
+            ).format(model=report.accelerators.jetson),
             meaning=_("With them training runs on the processor; NVIDIA has builds of its own for these boards."),
             advice=advice,
             commands=build.pip if build is not None and has_own else (),

@@ -107,7 +107,15 @@ def findings(system: System, gpus: tuple[Gpu, ...]) -> list[Finding]:
                 meaning=_("PyTorch uses it with its build for Intel GPUs (XPU) only; TensorFlow does not use it."),
             )
         ]
-    ubuntu = "ubuntu" in system.release.lower()
+    release = system.release.lower()
+    commands: tuple[Command, ...] = ()
+    if "ubuntu" in release:
+        commands = (
+            Command(line="sudo add-apt-repository -y ppa:kobuk-team/intel-graphics"),
+            Command(line="sudo apt-get install -y libze-intel-gpu1 libze1 intel-opencl-icd"),
+        )
+    elif "fedora" in release:
+        commands = (Command(line="sudo dnf install intel-level-zero oneapi-level-zero"),)
     return [
         Finding(
             code="NM217",
@@ -117,11 +125,6 @@ def findings(system: System, gpus: tuple[Gpu, ...]) -> list[Finding]:
             ),
             meaning=_("PyTorch's build for Intel GPUs (XPU) would not find the GPU and train on the processor."),
             advice=_("Install Intel's runtime as {page} says.").format(page=_DRIVER_PAGE),
-            commands=(
-                Command(line="sudo add-apt-repository -y ppa:kobuk-team/intel-graphics"),
-                Command(line="sudo apt-get install -y libze-intel-gpu1 libze1 intel-opencl-icd"),
-            )
-            if ubuntu
-            else (),
+            commands=commands,
         )
     ]

@@ -165,6 +165,17 @@ def _broken(system: System, error: str, seen: Sequence[Card]) -> Finding:
     branch = last_driver(capability)
     steps = nvidia_driver(system, branch=branch)
     checks: tuple[Command, ...] = ()
+    if system.exists("/sys/module/nouveau"):
+        return Finding(
+            code="NM202",
+            severity="blocks",
+            what=_("NVIDIA's driver is here, but the free driver nouveau has taken the card: {reason}.").format(
+                reason=error.strip(" .")
+            ),
+            meaning=_("The GPU cannot be used; training would run on the processor."),
+            advice=_("Keep nouveau from loading, and restart the computer:"),
+            commands=_without_nouveau(system),
+        )
     if system.platform == "linux":
         # with Secure Boot, the kernel refuses a driver that nobody signed
         checks = (Command(line="mokutil --sb-state"), Command(line="sudo modprobe nvidia"))
@@ -180,6 +191,25 @@ def _broken(system: System, error: str, seen: Sequence[Card]) -> Finding:
         if checks
         else _("Restart the computer, and install the driver again if that does not help."),
         commands=(*checks, *steps.commands),
+    )
+
+
+def _without_nouveau(system: System) -> tuple[Command, ...]:
+    """The image that the kernel starts with holds nouveau, too, so that it is made again."""
+    keep_out = "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' | sudo tee /etc/modprobe.d/no-nouveau.conf"
+    images = {
+        "update-initramfs": "sudo update-initramfs -u",
+        "dracut": "sudo dracut --force",
+        "mkinitcpio": "sudo mkinitcpio -P",
+    }
+    image = next((line for program, line in images.items() if _root_has(system, program)), None)
+    return tuple(Command(line=line) for line in (keep_out, image, "sudo reboot") if line is not None)
+
+
+def _root_has(system: System, program: str) -> bool:
+    """Such programs lie in folders that only the administrator's PATH names."""
+    return system.which(program) is not None or any(
+        system.exists(f"{folder}/{program}") for folder in ("/usr/sbin", "/sbin", "/usr/bin")
     )
 
 
