@@ -126,6 +126,9 @@ def test_every_run_configuration(cell: dict[str, Any], tmp_path: Path) -> None:
     losses = history(overfitted, "train_loss")
     assert losses[-1] < losses[0] / 2, f"one batch is not learned by heart: {losses[0]} → {losses[-1]}"
 
+    (profiled,) = project.press("Profile")
+    assert (profiled / "profile" / "summary.json").exists()
+
     project.shorten()
     flow = project.press("Whole flow")
     assert Counter(metrics(folder)["stage"] for folder in flow) == {"train": 1, "finetune": 1, "evaluate": 2}

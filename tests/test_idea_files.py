@@ -19,6 +19,7 @@ PROMISED = {
     "Predict": ("$PROJECT_DIR$/predict.py", ""),
     "Whole flow": ("$PROJECT_DIR$/flow.py", ""),
     "Overfit one batch": ("$PROJECT_DIR$/train.py", "--config configs/overfit.yaml"),
+    "Profile": ("$PROJECT_DIR$/train.py", "--profile"),
     "Check environment": ("$PROJECT_DIR$/check_environment.py", ""),
     "TensorBoard": ("tensorboard.main", "--logdir runs"),
 }

@@ -19,6 +19,7 @@ from .model import FRAMEWORK
 from .numpy_network import Array, Network
 from .plots import plot_curves, plot_points
 from .problems import Rows, Scaling
+from .profile_report import profile_sections
 from .report import Section, write_report
 from .runs import Run
 from .trained import Task, Trained
@@ -78,7 +79,11 @@ def training_page(
         "with a schedule in the framework.",
     )
     sections = [result, boundary, curves, same, choices_section(run, experiments)]
-    sections += [xor_section(run, config, experiments), gradients_section(experiments)]
+    sections += [
+        xor_section(run, config, experiments),
+        gradients_section(experiments),
+        *profile_sections(run),
+    ]
     return write_report(run, "Training: what a network with two layers can do", sections)
 
 
@@ -188,6 +193,7 @@ def finetuning_page(
             "the labelled rows themselves, for so few leave none for validation.",
             figures={"Over the epochs": plot_curves(run.history(), run.path("plots/curves.png"))},
         ),
+        *profile_sections(run),
     ]
     return write_report(run, "Fine-tuning: a related problem with few labels", sections)
 

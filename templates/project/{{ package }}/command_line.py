@@ -20,6 +20,7 @@ from .errors import UserError
 from .settings import NOT_SET, Setting, describe_type, settings_of
 
 Config = TypeVar("Config")
+PROFILE = "configs/profile.yaml"  # what `--profile` is short for
 SWITCHES = {"-h": "help", "--help": "help", "--print_config": "print_config"}
 
 
@@ -72,6 +73,9 @@ def split_arguments(argv: Sequence[str], settings: dict[str, Setting]) -> Iterat
         if word in SWITCHES:
             yield Given(SWITCHES[word], None, "command line")
             continue
+        if word == "--profile" and "training.profile" in settings:
+            yield Given("config", PROFILE, "command line")
+            continue
         if not word.startswith("--"):
             raise UserError(
                 f"command line: {word!r} stands alone; write --name value, such as --config FILE."
@@ -101,6 +105,9 @@ def print_help(description: str, settings: dict[str, Setting], values: dict[str,
     parser.add_argument(
         "--print_config", action="store_true", help="print the configuration that results, and end"
     )
+    if "training.profile" in settings:
+        text = f"a few steps: where does the time go? Short for --config {PROFILE}"
+        parser.add_argument("--profile", action="store_true", help=text)
     groups: dict[str, Any] = {}
     for name, setting in settings.items():
         section = name.rpartition(".")[0]

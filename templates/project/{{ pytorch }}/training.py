@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ from .errors import UserError
 from .evaluation import Loss, evaluation_loader, mean_loss
 from .freezing import set_training_mode
 from .interruption import Interruption, interruption
-from .profiling import part_names, profiled
+from .profile_trials import finish_profile
+from .profiling import BACKWARD, DATA, FORWARD, LOGGING, OPTIMIZER, SAVING, NoProfile, Profile
 from .randomness import mixed_seed, seed_device
 from .runs import Run
 from .schedule import make_optimizer, make_schedule
@@ -97,10 +98,12 @@ class Loop:
         self.config = config
         self.run = run
         self.loss = loss
-        self.part = part_names(config.profile)
         self.phase = phase
         self.accelerator = make_accelerator(config)
         self.checkpoints = first_process_path(self.accelerator, run.path("checkpoints")) / phase
+        device = self.accelerator.device
+        self.profile = Profile(run.path("profile"), device) if config.profile else NoProfile()
+        self.part = self.profile.part
         if config.overfit_batches:
             train = validation = some_rows(train, config.overfit_batches * config.batch_size, config.seed)
         self.monitor = monitor if validation is not None else "train_loss"
@@ -181,10 +184,10 @@ class Loop:
                     steps=self.last_step,
                     done=progress.step,
                 ) as log,
-                profiled(self.run.path("profile"), self.config.profile) as profile_step,
+                self.profile,
             ):
                 while self.goes_on():
-                    self.train_epoch(batches, stop, log, profile_step)
+                    self.train_epoch(batches, stop, log)
                     self.end_epoch(log)
                 if self.should_stop(stop, every=1):
                     raise self.interrupted()
@@ -192,52 +195,55 @@ class Loop:
                 say(f"Stopped: no better value in {self.patience} epochs; kept epoch {progress.best_epoch}.")
         except KeyboardInterrupt as interrupt:
             raise interrupt if interrupt.args else self.interrupted() from None
+        if isinstance(self.profile, Profile) and self.accelerator.is_main_process:
+            self.finish_profile(self.profile)
         self.accelerator.wait_for_everyone()
         # From here on the model computes in float32 again: Accelerate had put autocast around its forward.
         self.accelerator.unwrap_model(self.trained, keep_fp32_wrapper=False)
         load_weights(self.model, self.checkpoints / "best")
         self.optimizer.zero_grad()
 
-    def train_epoch(
-        self, batches: Iterator[Any], stop: Interruption, log: TrainingLog, profile_step: Callable[[], None]
-    ) -> None:
+    def train_epoch(self, batches: Iterator[Any], stop: Interruption, log: TrainingLog) -> None:
         """Take the remaining optimizer steps of the epoch in progress."""
         progress, every = self.progress, self.config.checkpoint_steps
         last_step = min((len(progress.history) + 1) * self.plan.steps_per_epoch, self.last_step)
         began = time.perf_counter() - progress.seconds
         set_training_mode(self.trained)
+        self.profile.start()
         while progress.step < last_step:
             loss = self.train_step(batches)
             progress.step += 1
             progress.seconds = time.perf_counter() - began
-            profile_step()
-            if log.wants_update():
-                log.update(progress.epoch, progress.step, self.finite(loss))
+            with self.part(LOGGING):
+                if log.wants_update():
+                    log.update(progress.epoch, progress.step, self.finite(loss))
             if self.should_stop(stop, every=10):
                 self.save_last()
                 raise self.interrupted()
             if every and progress.step % every == 0:
-                self.save_last()
+                with self.part(SAVING):
+                    self.save_last()
+            self.profile.step()
 
     def train_step(self, batches: Iterator[Any]) -> Tensor:
         """Take one optimizer step on the mean loss of its rows; return the loss of its last batch."""
         step = self.progress.step
         sizes = self.plan.batch_sizes(step)
         for number, size in enumerate(sizes):
-            with self.part("data"):
+            with self.part(DATA):
                 inputs, target = send_to_device(next(batches), self.accelerator.device, non_blocking=True)
             own = self.plan.share(size)
             seed = mixed_seed(self.config.seed, step, number, self.plan.process, DROPOUT)
             seed_device(seed, self.accelerator.device)
             more = number < len(sizes) - 1
             with self.accelerator.no_sync(self.trained) if more else nullcontext():
-                with self.part("forward"):
+                with self.part(FORWARD):
                     loss = self.loss(self.trained(inputs), target).mean()
-                with self.part("backward"):
+                with self.part(BACKWARD):
                     # A row weighs the same in whichever batch and process it is, and processes are averaged.
                     self.accelerator.backward(loss * (own * self.plan.processes / sum(sizes)))
             self.loss_sum.add_(loss.detach(), alpha=own)
-        with self.part("optimizer"):
+        with self.part(OPTIMIZER):
             if self.scaler:
                 self.scaler.unscale_(self.optimizer)
             if self.config.clip_norm:
@@ -252,6 +258,22 @@ class Loop:
                 self.optimizer.step()
             self.optimizer.zero_grad()
         return loss.detach()
+
+    def finish_profile(self, profile: Profile) -> None:
+        """Say where the time went; the gradients that this makes are thrown away, the weights loaded anew."""
+
+        def passes(inputs: Any, target: Tensor) -> None:
+            self.accelerator.backward(self.loss(self.trained(inputs), target).mean())
+
+        set_training_mode(self.trained)
+        finish_profile(
+            profile,
+            self.config,
+            self.train_rows,
+            self.plan,
+            passes,
+            step=self.progress.step,
+        )
 
     def end_epoch(self, log: TrainingLog) -> None:
         """Validate, save, and write the row of the epoch."""

@@ -9,6 +9,7 @@ from sklearn.metrics import confusion_matrix
 from .columns import Columns
 from .metrics import HIGHER_IS_BETTER, Metrics
 from .plots import plot_bars, plot_confusion, plot_curves, plot_points, plot_true_predicted
+from .profile_report import profile_sections
 from .report import Section, write_report
 from .runs import Run
 
@@ -39,6 +40,7 @@ def training_page(run: Run, figures: Mapping[str, Metrics], decisions: Entries) 
                 text="Decided from the training rows; data in configs/train.yaml.",
                 rows=decisions,
             ),
+            *profile_sections(run),
         ],
     )
 
@@ -116,6 +118,7 @@ def finetuning_page(run: Run, figures: Mapping[str, Metrics], seeds: Mapping[str
                 text="First the last layer alone, then all layers.",
                 figures={"Loss per epoch": plot_curves(run.history(), run.path("plots/curves.png"))},
             ),
+            *profile_sections(run),
         ],
     )
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from .callbacks import StopAfterSteps, StopOnNan
 from .checkpoint import Checkpoint, History
-from .profiling import PROFILED_BATCHES, write_summary
+from .profile_trials import finish_profile
+from .profiling import PROFILED_BATCHES, Clock
 from .runs import Run
 from .schedule import make_optimizer
 from .training_config import TrainingConfig
@@ -72,6 +73,7 @@ def fit(
     checkpoint = Checkpoint(run, config, rows=len(train), monitor=monitor, phase=phase)
     if config.resume:
         checkpoint.restore(model)
+    callbacks = make_callbacks(checkpoint, config, run, phase)
     try:
         if not checkpoint.finished:
             model.fit(
@@ -81,7 +83,7 @@ def fit(
                 epochs=config.epochs,
                 steps_per_epoch=steps,
                 shuffle=False,  # `batches` has done it
-                callbacks=make_callbacks(checkpoint, config, run, phase),
+                callbacks=callbacks,
                 verbose=1 if sys.stdout.isatty() else 2,
             )
     except KeyboardInterrupt:
@@ -89,9 +91,12 @@ def fit(
             checkpoint.use_best(model)
         message = f"{checkpoint.epochs_done} finished epochs are saved. Go on with: {run.resume_command()}"
         raise KeyboardInterrupt(message) from None
+    clocks = [callback for callback in callbacks if isinstance(callback, Clock)]
+    for clock in clocks:  # one where training is profiled
+        epochs = batches(train, config, epochs_done=0)
+        traces = run.path("tensorboard") / phase
+        finish_profile(run.path("profile"), traces, clock, config, model, train, epochs)
     checkpoint.use_best(model)
-    if config.profile:
-        write_summary(run, phase)
     return checkpoint.history
 
 
@@ -123,4 +128,6 @@ def make_callbacks(
         profile_batch=PROFILED_BATCHES if config.profile else 0,
     )
     callbacks = [StopOnNan(config.learning_rate), tensorboard, checkpoint]
-    return [StopAfterSteps(config.max_steps), *callbacks] if config.max_steps else callbacks
+    if config.max_steps:
+        callbacks.insert(0, StopAfterSteps(config.max_steps))
+    return [Clock(), *callbacks] if config.profile else callbacks

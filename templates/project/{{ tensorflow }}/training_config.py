@@ -57,8 +57,8 @@ class TrainingConfig:
     """Train and validate on the same few batches only: a sound model learns them by heart; 0 = off."""
 
     profile: bool = False
-    """Say where the time goes: a summary of some steps in the run's `profile` folder, and a trace for
-    TensorBoard."""
+    """Say why it is slow: data, host and device in percent of some steps, and what to change, in the folder
+    `profile` of the run."""
 
     resume: str = ""
     """Run folder to go on with, or `latest`; empty = a new run."""
