@@ -63,6 +63,15 @@ def test_each_finding_is_said_once(folder: Path) -> None:
 
 
 @each_machine
+def test_the_cause_and_the_cure_are_named(folder: Path) -> None:
+    said = "\n".join(
+        "\n".join((one.what, one.meaning, one.advice, *(command.line for command in one.commands)))
+        for one in report_of(folder).findings
+    )
+    assert [words for words in expected(folder).get("says", []) if words not in said] == [], said
+
+
+@each_machine
 def test_python(folder: Path) -> None:
     """The Python that init would choose for each framework; "" where none here will do."""
     wanted, report = expected(folder)["python"], report_of(folder)
