@@ -28,6 +28,8 @@ def configuration_folders(system: System) -> list[Path]:
         sandboxes = system.glob(f"{_literal(system.home)}/.var/app/com.jetbrains.PyCharm*/config")
         roots += [Path(path) for path in sandboxes]
     found = [path for root in roots for path in system.glob(f"{_literal(root)}/JetBrains/PyCharm*/options")]
+    if system.platform == "win32":
+        found = [path.replace("\\", "/") for path in found]
     return [Path(path).parent for path in sorted(found, key=lambda path: (_version(path), path))]
 
 

@@ -84,7 +84,8 @@ def write(path: Path, content: bytes) -> None:
     mode = None
     if target.exists():
         mode = stat.S_IMODE(target.stat().st_mode)
-        if not os.access(target, os.W_OK):  # a rename would get past the person's own protection of the file
+        effective = os.access in os.supports_effective_ids
+        if not os.access(target, os.W_OK, effective_ids=effective):  # a rename would get past the file's protection
             raise PermissionError(13, os.strerror(13), str(target))
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     temporary = Path(name)
