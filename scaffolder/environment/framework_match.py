@@ -85,7 +85,8 @@ def _wrong_kind(report: Report, build: FrameworkBuild, gpu: Gpu) -> Iterator[Fin
     advice = ""
     if others and build.name == "torch":
         advice = _(
-            "torch is needed by {packages}, too: installing such a package from the usual index can put the CPU build back."
+            "torch is needed by {packages}, too: installing such a package from the usual index can put the CPU build "
+            "back."
         ).format(packages=", ".join(others[:4]))
     if replaced:
         yield Finding(
