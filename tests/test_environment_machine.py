@@ -254,7 +254,7 @@ def test_a_small_folder_for_temporary_files(tmp_path: Path) -> None:
     system = make(tmp_path, disk={"/": [100 * GIB, 90 * GIB], "/tmp": [GIB, GIB]})
     (finding,) = disk.probe(system, PROJECT)[1]
     assert (finding.code, finding.severity) == ("NM302", "slows")
-    assert finding.commands[0].line == "export TMPDIR=/home/person/tmp"
+    assert [line.line for line in finding.commands] == ["mkdir -p /home/person/tmp", "export TMPDIR=/home/person/tmp"]
 
 
 def test_caches_move_with_their_variables(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scaffolder.environment.caches import CACHE_VARIABLES, cache_folders, clearing
-from scaffolder.environment.facts import Command, Disk, Finding, Place, Report
+from scaffolder.environment.facts import Command, Disk, Finding, Place, Report, command, quoted
 from scaffolder.environment.file_system import capitals, case_sensitive, cloud, remote, synchronised
 from scaffolder.environment.folder_names import awkward_names
 from scaffolder.environment.machine import GIB, size
@@ -26,6 +26,9 @@ NEEDED_TO_RUN = GIB
 
 #: pip keeps everything that it downloads here until all is installed.
 NEEDED_TEMPORARY = 2 * GIB
+
+#: A smaller cache does not help where space is short.
+WORTH_CLEARING = GIB // 4
 
 #: Caches of this size are worth a look.
 LARGE_CACHES = 50 * GIB
@@ -167,7 +170,7 @@ def _room(system: System, found: Disk) -> list[Finding]:
                     ),
                     meaning=_("pip keeps what it downloads there: the installation may end for lack of space."),
                     advice=_("Name a folder on a larger disk before you install."),
-                    commands=(_set_variable(system, "TMP" if system.platform == "win32" else "TMPDIR", "tmp"),),
+                    commands=_other_temporary(system),
                 )
             )
         else:
@@ -197,15 +200,21 @@ def _clearing(system: System, found: Disk) -> tuple[Command, ...]:
     on_it = [
         place
         for place in found.places
-        if project is not None and place.purpose in CACHE_VARIABLES and place.total == project.total
+        if project is not None
+        and place.purpose in CACHE_VARIABLES
+        and place.total == project.total
+        and (place.size is None or place.size > WORTH_CLEARING)
     ]
     on_it.sort(key=lambda place: -(place.size or 0))
     return tuple(line for place in on_it for line in clearing(system, place.purpose))
 
 
-def _set_variable(system: System, name: str, folder: str) -> Command:
-    path = f"{system.home}/{folder}"
-    return Command(line=f"$env:{name} = '{path}'" if system.platform == "win32" else f"export {name}={path}")
+def _other_temporary(system: System) -> tuple[Command, ...]:
+    """Another folder for temporary files, for this terminal."""
+    folder = f"{system.home}/tmp"  # noqa: S108 - the person's own
+    if system.platform == "win32":
+        return (command(system, "mkdir", folder), Command(line=f"$env:TMP = $env:TEMP = '{folder}'"))
+    return (command(system, "mkdir", "-p", folder), Command(line=f"export TMPDIR={quoted([folder], system.platform)}"))
 
 
 def _writable(system: System, found: Disk) -> list[Finding]:

@@ -34,6 +34,11 @@ def command(system: _Platform, *arguments: str, safe: bool = False) -> Command:
     return Command(line=quoted(arguments, system.platform), arguments=arguments if safe else ())
 
 
+def consented(system: _Platform, *arguments: str) -> Command:
+    """A command of newmodel that asks before it writes and can be undone: `--fix` has asked already."""
+    return Command(line=quoted(arguments, system.platform), arguments=(*arguments, "--yes"))
+
+
 def quoted(arguments: Sequence[str], platform: str) -> str:
     """Words as one line: for PowerShell on Windows, for sh elsewhere."""
     if platform != "win32":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from scaffolder.environment.facts import Finding, command
+from scaffolder.environment.facts import Finding, command, consented
 from scaffolder.environment.idea_module import IdeaModule, idea_module
 from scaffolder.environment.machine import size
 from scaffolder.environment.system import System
@@ -71,7 +71,7 @@ def _interpreter(system: System, project: str) -> list[Finding]:
             severity="slows",
             what=problem.what,
             meaning=_("Its run configurations do not start, or do not find the installed packages."),
-            commands=(command(system, "newmodel", "pycharm", "interpreter", project),),
+            commands=(consented(system, "newmodel", "pycharm", "interpreter", project),),
         )
     ]
 
@@ -124,7 +124,7 @@ def _indexed(system: System, project: str, module: IdeaModule) -> list[Finding]:
                 severity="slows",
                 what=_("PyCharm indexes {names}.").format(names=", ".join(described[:5])),
                 meaning=_("Indexing takes minutes and much memory each time many files there change."),
-                commands=(command(system, "newmodel", "pycharm", "tune", project),),
+                commands=(consented(system, "newmodel", "pycharm", "tune", project),),
             )
         )
     names = {name for name, _count, _total in heavy}

@@ -59,18 +59,14 @@ def _targets(indexes: Sequence[str], hub: str) -> list[tuple[Server, int]]:
     def page(index: str) -> str:
         return f"{without_password(index).rstrip('/')}/torch/"
 
-    targets = [
-        (Server(role="packages", url=page(index)), _SAMPLE)
-        for index in indexes
-        if index.startswith(("http:", "https:"))
-    ]
-    hosts = {server.url for server, _limit in targets}
+    pages = dict.fromkeys(page(index) for index in indexes if index.startswith(("http:", "https:")))
+    targets = [(Server(role="packages", url=url), _SAMPLE) for url in pages]
     targets.append((Server(role="pytorch", url=f"{PYTORCH}/cpu/"), 0))
     targets.append((Server(role="hub", url=without_password(hub).rstrip("/") + "/"), 0))
     targets.append((Server(role="modelscope", url=f"{MODELSCOPE}/"), 0))
     targets.append((Server(role="hub mirror", url=f"{HUB_MIRROR}/", name="hf-mirror"), 0))
     for name, index in (("official", PYPI), *((mirror.name, mirror.packages) for mirror in MIRRORS)):
-        if page(index) not in hosts:
+        if page(index) not in pages:
             targets.append((Server(role="mirror", url=page(index), name=name), _SAMPLE))
     return targets
 

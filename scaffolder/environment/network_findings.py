@@ -33,7 +33,7 @@ def judge(report: Report) -> list[Finding]:
 
 def unequal_settings(system: System, pip: str, uv: str, *, uv_knows: bool) -> list[Finding]:
     """Where pip was told of another index and uv was not: uv reads none of pip's settings."""
-    if not pip or uv_knows or uv == pip:
+    if not pip or uv_knows or uv.rstrip("/") == pip.rstrip("/"):
         return []
     mirror = mirror_of(pip)
     return [
@@ -42,7 +42,7 @@ def unequal_settings(system: System, pip: str, uv: str, *, uv_knows: bool) -> li
             severity="note",
             what=_("pip takes packages from {index}, and uv does not know of it.").format(index=without_password(pip)),
             meaning=_("newmodel tells uv when it installs, but `uv sync` and `uv add` by hand ask pypi.org."),
-            commands=(command(system, "newmodel", "mirrors", "--use", mirror.name),)
+            commands=(command(system, "newmodel", "mirrors", "--use", mirror.name, safe=True),)
             if mirror
             else (_set(system.platform, "UV_DEFAULT_INDEX", without_password(pip)),),
         )

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from scaffolder.environment.facts import Finding, PyCharm, Report, command, newest_first
+from scaffolder.environment.facts import Finding, PyCharm, Report, command, consented, newest_first
 from scaffolder.environment.machine import GIB, size
 from scaffolder.environment.pycharm_places import product_files, pure
 from scaffolder.environment.system import System
@@ -66,7 +66,7 @@ def judge(report: Report) -> list[Finding]:
 
 
 def _old(report: Report, newest: PyCharm) -> list[Finding]:
-    version = newest_first(newest.version)
+    version = tuple(int(part) for part in re.findall(r"\d{1,6}", newest.version, re.ASCII)[:2])
     if not version or version >= OLDEST:
         return []
     return [
@@ -104,7 +104,7 @@ def _heap_findings(report: Report, newest: PyCharm) -> list[Finding]:
             what=what,
             meaning=meaning,
             advice=_("Close PyCharm first; newmodel keeps a copy of the old setting."),
-            commands=(command(report, "newmodel", "pycharm", "tune"),),
+            commands=(consented(report, "newmodel", "pycharm", "tune"),),
         )
     ]
 
