@@ -56,11 +56,12 @@ _INTERCEPTORS = {
 
 #: Beginnings of the names under which public authorities sign (Mozilla's CA programme, and their resellers).
 _PUBLIC = (
-    "actalis amazon apple asseco beijing|xinchacha buypass certainly certigna certum cfca|china|financial cloudflare "
-    "comodo cpanel cybertrust d-trust digicert dnspod e-commerce|monitoring entrust gandi geant geotrust globalsign godaddy "
-    "google hellenic|academic harica identrust internet|security|research|group internet2 itruschina let's|encrypt "
-    "microsoft naver|cloud network|solutions quovadis rapidssl sectigo secom security|communication ssl|corp ssl.com "
-    "sslcorp starfield swisssign t-systems telia thawte trustasia trustcor trustwave trustico unizeto usertrust "
+    "actalis amazon apple asseco beijing|xinchacha buypass certainly certigna certum cfca|china|financial "
+    "cloudflare comodo cpanel cybertrust d-trust digicert dnspod e-commerce|monitoring entrust gandi "
+    "geant geotrust globalsign godaddy google hellenic|academic harica identrust "
+    "internet|security|research|group internet2 itruschina let's|encrypt microsoft naver|cloud "
+    "network|solutions quovadis rapidssl sectigo secom security|communication ssl|corp ssl.com sslcorp "
+    "starfield swisssign t-systems telia thawte trustasia trustcor trustwave trustico unizeto usertrust "
     "verokey wotrus xin|net zerossl global|digital|cybersecurity"
 )
 _PUBLIC_NAMES = tuple(name.replace("|", " ") for name in _PUBLIC.split())
