@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from scaffolder import console
 from scaffolder.environment.mirrors import HUB, HUB_MIRROR, MIRRORS, MODELSCOPE, MODELSCOPE_PACKAGE, Mirror, mirror_of
-from scaffolder.environment.proxies import without_password
+from scaffolder.environment.proxies import host_of, without_password
 from scaffolder.errors import ExitCode, NewmodelError, os_error
 from scaffolder.index_files import NotUnderstoodError, pip_text, uv_text
 from scaffolder.install.settings import pip_settings, uv_default_index, uv_files
@@ -186,6 +186,8 @@ def _hub(system: System, hub: str, project: Path | None, *, dry_run: bool) -> No
     else:
         shell = ".zshrc" if system.environ.get("SHELL", "").endswith("zsh") else ".bashrc"
         console.say(f"  echo 'export HF_ENDPOINT={HUB_MIRROR}' >> ~/{shell} && export HF_ENDPOINT={HUB_MIRROR}")
+    if system.environ.get("HF_TOKEN"):
+        console.warn(_("Your token (HF_TOKEN) would go to {host}, too.").format(host=host_of(HUB_MIRROR)))
     console.say(
         _("In PyCharm: Run › Edit Configurations › Environment variables: {variable}").format(
             variable=f"HF_ENDPOINT={HUB_MIRROR}"

@@ -56,7 +56,7 @@ _INTERCEPTORS = {
 
 #: Beginnings of the names under which public authorities sign (Mozilla's CA programme, and their resellers).
 _PUBLIC = (
-    "actalis amazon apple asseco beijing|xinchacha buypass certainly certigna certum cfca|china|financial "
+    "actalis amazon apple asseco beijing|xinchacha buypass certainly certigna certum cfca china|financial "
     "cloudflare comodo cpanel cybertrust d-trust digicert dnspod e-commerce|monitoring entrust gandi "
     "geant geotrust globalsign godaddy google hellenic|academic harica identrust "
     "internet|security|research|group internet2 itruschina let's|encrypt microsoft naver|cloud "
