@@ -249,34 +249,30 @@ def _consent(message: str, *, default: bool = True) -> bool:
 
 
 def _show_status(found: Status) -> None:
-    from rich.table import Table
-
+    out = console.out()
     if not found.installations:
         console.say(_("No PyCharm was found here; “newmodel pycharm install” installs it."))
-    else:
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-        for heading in (_("PyCharm"), _("memory"), _("settings"), _("place")):
-            table.add_column(heading, overflow="fold")
-        for one in found.installations:
-            edition = one.edition.removeprefix("PyCharm").strip()
-            name = " ".join(part for part in (one.version or "?", edition, one.source) if part)
-            table.add_row(name, _heap_text(one), one.configuration or _("not started yet"), one.folder)
-        console.out().print(table)
-        if any(_small(one) for one in found.installations):
-            console.out().print(_("“newmodel pycharm tune” gives PyCharm the memory that suits this machine."))
+    for one in found.installations:
+        name = " ".join(part for part in (one.edition, one.version, f"({one.source})" if one.source else "") if part)
+        out.print(name, style="bold")
+        # a line each: a path that a table has cut in two cannot be copied
+        for label, text in (
+            (_("memory"), _heap_text(one)),
+            (_("settings"), one.configuration or _("none: it has not been started yet")),
+            (_("place"), one.folder),
+        ):
+            out.print(f"  {label:<10}{text}", soft_wrap=True)
+    if any(_small(one) for one in found.installations):
+        out.print(_("“newmodel pycharm tune” gives PyCharm the memory that suits this machine."), soft_wrap=True)
     known = {one.configuration for one in found.installations}
     if others := [folder for folder in found.configurations if folder not in known]:
-        console.out().print(
-            _("Settings of other versions: {folders}").format(folders=", ".join(others)), soft_wrap=True
-        )
-    console.out().print(_("PyCharm is running.") if found.running else _("PyCharm is not running."))
+        out.print(_("Settings of other versions: {folders}").format(folders=", ".join(others)), soft_wrap=True)
+    out.print(_("PyCharm is running.") if found.running else _("PyCharm is not running."))
     if found.project is not None:
-        console.out().print(f"{found.project.path}: {found.project.sentence}", soft_wrap=True)
+        out.print(f"{found.project.path}: {found.project.sentence}", soft_wrap=True)
         if found.project.problem is not None and found.project.environment:
-            console.out().print(
-                _("Mend it: {command}").format(command=f"newmodel pycharm interpreter {_quoted(found.project.path)}"),
-                soft_wrap=True,
-            )
+            mend = f"newmodel pycharm interpreter {_quoted(found.project.path)}"
+            out.print(_("Mend it: {command}").format(command=mend), soft_wrap=True)
 
 
 def _small(one: PyCharm) -> bool:
@@ -288,7 +284,7 @@ def _heap_text(one: PyCharm) -> str:
         return _("unknown")
     text = _("{heap} MB").format(heap=one.heap)
     if _small(one):
-        text = _("{heap} MB, {wanted} MB suit this machine").format(heap=one.heap, wanted=one.heap_wanted)
+        text = _("{heap} MB; {wanted} MB suit this machine").format(heap=one.heap, wanted=one.heap_wanted)
     return text
 
 
