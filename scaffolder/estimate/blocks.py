@@ -165,6 +165,9 @@ def _eager(net: Net, query: Tensor, key: Tensor, value: Tensor, a: Attention, wi
     """As the models write it out themselves."""
     tape = net.tape
     batch, heads, length, _ = query.shape
+    if not a.heads_first:  # a product of batches of matrices puts them in order, head by head
+        query = tape.copy(query)
+        key, value = (one if heads > a.kv_heads else tape.copy(one) for one in (key, value))
     scores = tape.scale(tape.matmul(query, key, (batch, heads, length, key.shape[2])))
     if a.softcap:
         scores = tape.scale(tape.map(tape.scale(scores), keep="output"))
@@ -181,6 +184,8 @@ def _composed(net: Net, query: Tensor, key: Tensor, value: Tensor, a: Attention,
     batch, heads, length, _ = query.shape
     query, key, value = (tape.cast(tape.cast(one, width), 4) for one in (query, key, value))
     query, key = tape.scale(query), tape.scale(key)
+    if width == 4 and not a.heads_first and heads == a.kv_heads:
+        value = tape.copy(value)  # a product of batches of matrices puts them in order, head by head
     scores = tape.matmul(query, key, (batch, heads, length, key.shape[2]), 4)
     if a.causal or a.mask or a.learned_bias:
         scores = tape.record(tape.new(scores.shape, scores.width), [tape.edge(scores, same=True)], [])

@@ -58,9 +58,12 @@ class Storage:
 
     def become(self, kind: str) -> None:
         """Used for something else from now on: a gradient that flowed becomes the one that is kept."""
-        self.ledger.by_kind[self.kind] -= self.size
-        self.ledger.by_kind[kind] += self.size
+        ledger = self.ledger
+        ledger.by_kind[self.kind] -= self.size
+        ledger.by_kind[kind] += self.size
         self.kind = kind
+        if ledger.live == ledger.peak:
+            ledger.at_peak = ledger.by_kind.copy()
 
     def __del__(self) -> None:
         ledger = self.ledger

@@ -69,7 +69,7 @@ def memory(found: Architecture, plan: Plan) -> Memory:
         parts, best = ledger.at_peak, ledger.peak
         # at the step the activations are gone, but every gradient is there
         ledger.restart()
-        if ledger.peak > best:
+        if ledger.peak >= best:
             moment, parts = "update", ledger.at_peak
     else:
         parts = ledger.at_peak

@@ -14,6 +14,7 @@ def gpt2(c: Configuration) -> Decoder:
     a = _attention(
         c, hidden, heads, fused="c_attn", out="c_proj", dropout=c.number("attn_pdrop", default=0.1, most=1.0)
     )
+    a = replace(a, upcast=False)
     spec = _decoder(
         c, a, c.layers("n_layer", "num_hidden_layers"), c.integer("n_inner", default=4 * hidden), "gelu_new"
     )
