@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timezone
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +69,8 @@ def _targets(indexes: Sequence[str], hub: str) -> list[tuple[Server, int]]:
 
 
 def _ask(system: System, targets: Sequence[tuple[Server, int]]) -> list[WebAnswer]:
+    from concurrent.futures import ThreadPoolExecutor  # here, as for nearly every report nobody asks the network
+
     with ThreadPoolExecutor(max_workers=len(targets)) as pool:  # each one ends at its limit, whatever happens
         waiting = [pool.submit(system.web, server.url, timeout=TIME_LIMIT, limit=limit) for server, limit in targets]
         return [one.result() for one in waiting]
@@ -91,11 +90,15 @@ def _server(target: Server, answer: WebAnswer) -> Server:
 
 def _clock_error(system: System, answers: Sequence[WebAnswer]) -> float | None:
     """Seconds that the clock here is ahead; the median, as a page from a store may have an old date."""
+    from statistics import median
+
     differences = [found for answer in answers if (found := _difference(system, answer.date)) is not None]
-    return statistics.median(differences) if differences else None
+    return median(differences) if differences else None
 
 
 def _difference(system: System, date: str) -> float | None:
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(date)
         # without a zone the standard means Greenwich

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree  # entities, the dangerous part, are refused before it sees them
+from typing import TYPE_CHECKING
 
 from scaffolder.messages import _
 
-Element = ElementTree.Element
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 
 def element(text: str) -> Element | None:
     """The root of a well-formed text; None for any other."""
+    from xml.etree import ElementTree  # entities, the dangerous part, are refused before it sees them
+
     try:
         # PyCharm writes no entities of its own: such a file is not PyCharm's, and could fill all memory
         return None if "<!ENTITY" in text or "<!DOCTYPE" in text else ElementTree.fromstring(_without_encoding(text))  # noqa: S314
@@ -20,6 +23,8 @@ def element(text: str) -> Element | None:
 
 def problem_of(text: str) -> str:
     """Why a text is no XML, in a few words; empty where it is."""
+    from xml.etree import ElementTree
+
     if not text.strip():
         return _("it is empty")
     if "\n<<<<<<< " in f"\n{text}" and "\n>>>>>>> " in text:
