@@ -124,6 +124,12 @@ def test_little_memory_and_nothing_to_fall_back_on(tmp_path: Path) -> None:
     assert machine.probe(make(tmp_path, memory=[4 * GIB, GIB], swap=[8 * GIB, 8 * GIB]), PROJECT)[1] == findings[:1]
 
 
+def test_the_linux_subsystem_can_be_given_more(tmp_path: Path) -> None:
+    kernel = {"/proc/version": "Linux version 6.6.87.2-microsoft-standard-WSL2 (root@1234) (gcc 11.2.0)\n"}
+    (finding,) = machine.probe(make(tmp_path, memory=[4 * GIB, 3 * GIB], texts=kernel), PROJECT)[1]
+    assert finding.code == "NM301" and ".wslconfig" in finding.advice
+
+
 def test_macos_makes_swap_when_it_needs_some(tmp_path: Path) -> None:
     system = make(tmp_path, platform="darwin", machine="arm64", memory=[16 * GIB, GIB], swap=[0, 0])
     assert machine.probe(system, PROJECT)[1] == []
