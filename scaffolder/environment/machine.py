@@ -132,8 +132,8 @@ def _memory(system: System, found: Machine) -> list[Finding]:
                 what=_("There are {size} of memory.").format(size=size(found.memory_total)),
                 meaning=_("Loading a framework takes about 1 GB: keep batches and models small."),
                 advice=_(
-                    "Windows gives its Linux subsystem half of the memory. For more, write memory=12GB below [wsl2] into "
-                    "the file .wslconfig of your Windows folder, then type wsl --shutdown in Windows."
+                    "Windows gives its Linux subsystem half of the memory. For more, write memory=12GB below [wsl2] "
+                    "into the file .wslconfig of your Windows folder, then type wsl --shutdown in Windows."
                 )
                 if "microsoft" in (system.read_text("/proc/version") or "").lower()
                 else _("Close PyCharm and the browser while a longer training runs: start it from a terminal."),
