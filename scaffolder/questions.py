@@ -126,6 +126,8 @@ def _framework_reason(report: Report, catalog: Catalog, name: str) -> Reason | N
         return None
     if report.intel_python_alone:
         return Reason(text=_("every Python here is one for Intel chips"))
+    if report.arm_python_alone:
+        return Reason(text=_("every Python here is one for ARM; Windows' packages are for x64"))
     return Reason(
         text=_("{framework} has packages for Python {oldest} to {newest}; here is {found}").format(
             framework=label,

@@ -19,6 +19,9 @@ _MIN_SIMD = 40
 #: … except the smallest cards.
 _SMALL_CARDS = ("gfx1034",)
 
+_WINDOWS_PAGE = (
+    "https://rocm.docs.amd.com/projects/radeon-ryzen/en/latest/docs/install/installrad/windows/install-pytorch.html"
+)
 _INSTALL_PAGE = "https://rocm.docs.amd.com/projects/install-on-linux/en/latest/"
 
 
@@ -126,6 +129,20 @@ def findings(system: System, found: Amd, cards: list[Card], container: str) -> l
     if found.gpus or not (found.unusable or seen):
         return []
     name = found.unusable[0].name if found.unusable else seen[0].name or "AMD GPU"
+    if system.platform == "win32":
+        return [
+            Finding(
+                code="NM216",
+                severity="slows",
+                what=_("An AMD GPU is here ({name}), and PyTorch's builds for AMD GPUs are for Linux.").format(
+                    name=name
+                ),
+                meaning=_("On Windows training runs on the processor; TensorFlow does not use the GPU either."),
+                advice=_(
+                    "For some cards AMD has a PyTorch of its own for Windows, which newmodel does not install: {page}"
+                ).format(page=_WINDOWS_PAGE),
+            )
+        ]
     if container:
         return [
             _finding(

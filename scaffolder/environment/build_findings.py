@@ -266,6 +266,8 @@ def _python(report: Report) -> list[Finding]:
     missing = [name for name in LABELS if rows(report, name) and report.python_for(*table().python_range(name)) is None]
     if not missing:
         return []
+    if report.arm_python_alone:
+        return [_arm_python(report)]
     nothing = set(missing) == {name for name in LABELS if rows(report, name)}
     framework = missing[0] if nothing else missing[-1]
     oldest, too_new = table().python_range(framework)
@@ -289,6 +291,24 @@ def _python(report: Report) -> list[Finding]:
             commands=_install_python(report, too_new),
         )
     ]
+
+
+def _arm_python(report: Report) -> Finding:
+    version = f"{table().python_range('tensorflow')[1][0]}.{table().python_range('tensorflow')[1][1] - 1}"
+    if report.tools.uv is not None:
+        install = command(report, "uv", "python", "install", f"cpython-{version}-windows-x86_64", safe=True)
+    else:
+        install = command(
+            report, "winget", "install", "--id", f"Python.Python.{version}", "--exact", "--architecture", "x64"
+        )
+    return Finding(
+        code="NM103",
+        severity="blocks",
+        what=_("This is Windows on an ARM processor, and every Python here is one for ARM."),
+        meaning=_("PyPI has PyTorch and TensorFlow for Windows on x64 alone: pip finds nothing that fits."),
+        advice=_("Windows runs programs for x64, too, if slower: install such a Python beside it."),
+        commands=(install,),
+    )
 
 
 def _install_python(report: Report, too_new: tuple[int, int]) -> tuple[Command, ...]:

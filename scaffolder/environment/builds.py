@@ -107,8 +107,13 @@ def libc_suffices(report: Report, row: Row) -> bool:
 
 
 def architecture(report: Report) -> str:
-    """The machine's own, also where newmodel's Python was built for another one (Rosetta)."""
-    return "arm64" if report.platform == "darwin" and report.gpu("mps") is not None else report.machine
+    """The machine's own, also where newmodel's Python was built for another one (Rosetta).
+
+    Windows on ARM runs the packages for x64, which are the only ones that PyPI has for Windows.
+    """
+    if report.platform == "darwin" and report.gpu("mps") is not None:
+        return "arm64"
+    return "AMD64" if report.platform == "win32" and report.machine == "ARM64" else report.machine
 
 
 def match(report: Report, framework: str, gpu: Gpu) -> Match:

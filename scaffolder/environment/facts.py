@@ -518,11 +518,22 @@ class Report:
         # one of conda's environments may be deleted, and what was built without parts fails at the first download
         usable = [one for one in usable if not set(one.missing) - {"readline"} and one.source != "conda"] or usable
         usable = [one for one in usable if not one.free_threaded] or usable
+        if self.platform == "win32":
+            usable = [one for one in usable if one.machine != "ARM64"]
         if self.gpu("mps") is not None:
             # no framework has packages for an Intel Python on a Mac any more
             usable = [one for one in usable if one.machine != "x86_64"]
         own = [interpreter for interpreter in usable if interpreter.path == self.executable]
         return next(iter(own or usable), None)
+
+    @property
+    def arm_python_alone(self) -> bool:
+        """Windows on ARM without a Python for x64, the kind that the frameworks have packages for."""
+        return (
+            self.platform == "win32"
+            and bool(self.interpreters)
+            and all(one.machine == "ARM64" for one in self.interpreters)
+        )
 
     @property
     def intel_python_alone(self) -> bool:
