@@ -74,19 +74,29 @@ SENTENCE = re.compile(r"[A-Za-z]{2,}[,:;]? [a-z]{2,}")
 #: Texts with words in them that no person reads, or that must not be translated: file contents, commands, patterns,
 #: styles, and what a maintainer sees in a trace. By file, the beginning of each.
 NOT_FOR_PERSONS: dict[str, tuple[str, ...]] = {
+    "cli.py": ("hf-mirror, modelscope",),
     "console.py": ("bold red",),
+    "environment/certificate.py": (
+        *("actalis amazon", "palo alto", "blue coat", "cisco umbrella", "mcafee web", "check point", "cato networks"),
+        *("cloudflare ", "avg technologies", "eset ssl", "charles proxy", "watt toolkit", "cut off"),
+    ),
     "environment/compatibility.py": ("{", ", up to ", " (experimental, not offered)"),
     "environment/compute_script.py": ("MPS is not available", "the device computed ", " is right"),
+    "environment/file_system.py": ("google drive", "my drive"),
     "environment/framework_causes.py": ("winget install",),
     "environment/framework_errors.py": ("install the backwards-compatible", "Fatal Python error:"),
     "environment/driver_steps.py": ("red hat", "oracle linux"),
+    "environment/mirrors.py": ("University of Science and Technology",),
+    "environment/network_findings.py": ("hub mirror", "not yet valid"),
     "environment/nvidia.py": ("not a valid field",),
     "environment/nvidia_unreachable.py": ("version mismatch",),
     "environment/panel.py": ("bold red",),
+    "environment/processor.py": ("\nimport ctypes", "model name"),
     "environment/project_files.py": ("version https://git-lfs",),
     "environment/python.py": ('\nif os.name == "nt":',),
     "environment/system.py": ("failed to start",),
     "environment/tools.py": ("sudo apt install git", "winget install Git.Git"),
+    "environment/web.py": ("Tunnel connection failed",),
     "generate.py": (
         "(?:Validation error for question",
         " is a link; Windows has none",
@@ -103,7 +113,9 @@ NOT_FOR_PERSONS: dict[str, tuple[str, ...]] = {
     "install/environment.py": ("# Made by newmodel from pip's", "newmodel has not finished"),
     "install/process.py": ("Installing collected packages: ",),
     "install/project_file.py": ("framework_index: default",),
+    "install/toml.py": ("nested too deeply",),
     "pycharm/interpreter.py": ("import platform; print",),
+    "pycharm/running.py": ("PID eq ",),
 }
 
 
