@@ -441,7 +441,21 @@ def test_a_full_disk(
     assert tuned(yes=True) == ExitCode.FINDING
     assert "is full; free some space and try again." in capsys.readouterr().err
     assert options.read_text() == "-Xmx1024m\n"
-    assert not [path for path in configuration.iterdir() if path.suffix == ".tmp"]
+    assert {path.name for path in configuration.iterdir()} == {"options", "pycharm64.vmoptions"}
+    assert journal.changes() == []
+
+
+def test_a_change_that_cannot_be_remembered_is_not_made(
+    desk: Desk, tuned: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _folder, configuration = installed(desk)
+    options = configuration / "pycharm64.vmoptions"
+    options.write_text("-Xmx1024m\n")
+    (desk.folder / "blocked").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(desk.folder / "blocked"))
+    assert tuned(yes=True) == ExitCode.FINDING
+    assert options.read_text() == "-Xmx1024m\n"
+    assert {path.name for path in configuration.iterdir()} == {"options", "pycharm64.vmoptions"}
 
 
 # ---- status and open

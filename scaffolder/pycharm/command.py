@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffolder import console
+from scaffolder.environment import facts
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.errors import ExitCode, Interrupted, NewmodelError
 from scaffolder.messages import _, ngettext
@@ -140,8 +141,8 @@ def run_tune(
         return ExitCode.OK
     if steps:
         _need_word(yes)
-    accepted = bool(steps) and (yes or _consent(_("Change these files? A copy of each is kept.")))
-    problems = tune.apply(steps) if accepted else []
+    accepted = list(steps) if steps and (yes or _consent(_("Change these files? A copy of each is kept."))) else []
+    problems = tune.apply(accepted)
     if optional and not without_plugins:
         if console.interactive() and not yes:
             _show_plugins(planned)
@@ -149,15 +150,15 @@ def run_tune(
                 _("Switch these plugins off? You can switch each on again in PyCharm's settings."), default=False
             ):
                 problems += tune.apply(optional)
-                accepted = True
+                accepted += optional
         else:
             _show_plugins(planned)
             console.say(_("--without-plugins switches them off."))
     for problem in problems:
         console.warn(problem)
-    if accepted:
-        _say_undo()
-    elif steps:
+    if len(accepted) > len(problems):
+        console.say(_("Done. “newmodel pycharm tune --undo” puts everything back as it was."), style="green")
+    elif steps and not accepted:
         console.say(_("Nothing was changed."))
     return ExitCode.FINDING if problems else ExitCode.OK
 
@@ -271,8 +272,8 @@ def _show_status(found: Status) -> None:
     if found.project is not None:
         out.print(f"{found.project.path}: {found.project.sentence}", soft_wrap=True)
         if found.project.problem is not None and found.project.environment:
-            mend = f"newmodel pycharm interpreter {_quoted(found.project.path)}"
-            out.print(_("Mend it: {command}").format(command=mend), soft_wrap=True)
+            mend = facts.command(RealSystem(), "newmodel", "pycharm", "interpreter", found.project.path)
+            out.print(_("Mend it: {command}").format(command=mend.line), soft_wrap=True)
 
 
 def _small(one: PyCharm) -> bool:
@@ -286,12 +287,6 @@ def _heap_text(one: PyCharm) -> str:
     if _small(one):
         text = _("{heap} MB; {wanted} MB suit this machine").format(heap=one.heap, wanted=one.heap_wanted)
     return text
-
-
-def _quoted(path: str) -> str:
-    from scaffolder.environment.facts import quoted
-
-    return quoted([path], RealSystem.platform).removeprefix("& ")
 
 
 def _show_plan(planned: installing.Plan) -> None:
@@ -402,7 +397,3 @@ def _undo(changes: Collection[journal.Change], *, dry_run: bool, yes: bool) -> E
         elif one.outcome == "failed":
             console.warn(one.reason)
     return ExitCode.FINDING if any(one.outcome == "failed" for one in done) else ExitCode.OK
-
-
-def _say_undo() -> None:
-    console.say(_("Done. “newmodel pycharm tune --undo” puts everything back as it was."), style="green")

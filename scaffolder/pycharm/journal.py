@@ -20,6 +20,10 @@ from scaffolder.pycharm import text_file
 _SUFFIX = ".before-newmodel"
 
 
+class JournalError(OSError):
+    """The journal cannot be written, so nothing else is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """One changed file.
@@ -49,6 +53,11 @@ class Undone:
     change: Change
     outcome: str
     reason: str = ""
+
+
+def explained(error: OSError, path: Path) -> str:
+    """One sentence about a change of `path` that failed."""
+    return str(os_error(error, record_file() if isinstance(error, JournalError) else path))
 
 
 def record_file() -> Path:
@@ -81,21 +90,19 @@ def write(path: Path, content: bytes, *, kind: str, detail: tuple[str, ...] = ()
     earlier = next((one for one in known if one.path == str(path)), None)
     # what another has written since our last change must outlive an undo
     ours = earlier is None or (path.exists() and earlier.written == _digest(path.read_bytes()))
+    fresh = False
     if earlier is not None and (not earlier.backup or Path(earlier.backup).exists()):
         backup = Path(earlier.backup) if earlier.backup else None
     elif path.exists():
-        backup = _free_name(path)
+        backup, fresh = _free_name(path), True
         text_file.write(backup, path.read_bytes())
     else:
         backup = None
-    text_file.write(path, content)
     digest = _digest(content) if ours else ""
-    kept = [one for one in known if (one.path, one.kind, one.project) != (str(path), kind, project)]
-    before = next((one for one in known if (one.path, one.kind, one.project) == (str(path), kind, project)), None)
+    key = (str(path), kind, project)
+    before = next((one for one in known if _key(one) == key), None)
     if before is not None:
         detail = tuple(dict.fromkeys((*before.detail, *detail)))
-    # the newest bytes are ours, whoever of our changes they came from
-    kept = [_rewritten(one, digest) if one.path == str(path) else one for one in kept]
     change = Change(
         path=str(path),
         kind=kind,
@@ -104,7 +111,18 @@ def write(path: Path, content: bytes, *, kind: str, detail: tuple[str, ...] = ()
         detail=detail,
         project=project,
     )
-    _save([*kept, change])
+    # the newest bytes are ours, whichever of our changes they came from
+    kept = [_rewritten(one, digest) if one.path == str(path) else one for one in known if _key(one) != key]
+    try:
+        _save([*kept, change])  # first: a change that nobody remembers could not be undone
+        text_file.write(path, content)
+    except OSError:
+        if fresh and backup is not None:
+            with contextlib.suppress(OSError):
+                backup.unlink()
+        with contextlib.suppress(OSError):
+            _save(known)
+        raise
     return backup
 
 
@@ -141,7 +159,7 @@ def undo(change: Change, take_out: Callable[[bytes | None, bytes], bytes | None]
             with contextlib.suppress(OSError):
                 backup.unlink(missing_ok=True)
     except OSError as error:
-        return Undone(change=change, outcome="failed", reason=str(os_error(error, path)))
+        return Undone(change=change, outcome="failed", reason=explained(error, path))
     return Undone(change=change, outcome=outcome)
 
 
@@ -170,11 +188,17 @@ def _rewrite(path: str, digest: str) -> None:
 
 
 def _forget(change: Change) -> None:
-    key = (change.path, change.kind, change.project)
-    _save([one for one in changes() if (one.path, one.kind, one.project) != key])
+    _save([one for one in changes() if _key(one) != _key(change)])
+
+
+def _key(change: Change) -> tuple[str, str, str]:
+    return change.path, change.kind, change.project
 
 
 def _save(entries: list[Change]) -> None:
     path = record_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text_file.write(path, (json.dumps([asdict(one) for one in entries], indent=1) + "\n").encode())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text_file.write(path, (json.dumps([asdict(one) for one in entries], indent=1) + "\n").encode())
+    except OSError as error:
+        raise JournalError(*error.args) from error

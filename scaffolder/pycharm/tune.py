@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from scaffolder.environment import pycharm as probe
 from scaffolder.environment.system import decode
-from scaffolder.errors import os_error
 from scaffolder.messages import _, ngettext
 from scaffolder.pycharm import exclusions, heap, interpreter, journal, module_file, plugins, text_file
 from scaffolder.pycharm.xml_edit import DamagedXmlError
@@ -94,7 +93,7 @@ def apply(steps: Sequence[Step]) -> list[str]:
         try:
             journal.write(step.path, step.after, kind=step.kind, detail=step.detail, project=step.project)
         except OSError as error:  # noqa: PERF203 - each file for itself
-            problems.append(str(os_error(error, step.path)))
+            problems.append(journal.explained(error, step.path))
     return problems
 
 
