@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from scaffolder.environment import accelerators, amd, apple, intel, nvidia, pci, virtual
 from scaffolder.environment.chips import capability_of
 from scaffolder.environment.facts import Accelerators, Finding, Gpu, GpuProcess
+from scaffolder.environment.nvml import nvml_device
 from scaffolder.environment.recorded_system import RecordedSystem
 from scaffolder.environment.visibility import unknown_device
 
@@ -103,6 +105,28 @@ def test_what_hinders_a_gpu_is_said_with_the_number_that_commands_take(record: R
 
 def test_the_ordinary_power_limit_is_no_fault(record: Record) -> None:
     assert look(record(nvml={**NVML, "devices": [device(throttle=["power"])]}))[1] == []
+
+
+def test_a_gpu_without_memory_of_its_own(record: Record) -> None:
+    """DGX Spark: https://docs.nvidia.com/dgx/dgx-spark/known-issues.html."""
+
+    class NotSupportedError(Exception):
+        """What the library raises for what this GPU does not tell."""
+
+    def refuse(*_arguments: object) -> None:
+        raise NotSupportedError
+
+    library = SimpleNamespace(
+        NVMLError=NotSupportedError,
+        nvmlDeviceGetCudaComputeCapability=lambda _handle: (12, 1),
+        nvmlDeviceGetName=lambda _handle: b"NVIDIA GB10",
+        nvmlDeviceGetUUID=lambda _handle: "GPU-1",
+        nvmlDeviceGetMemoryInfo=refuse,
+    )
+    alone = nvml_device(library, None, 0)
+    assert alone == {"index": 0, "name": "NVIDIA GB10", "uuid": "GPU-1", "capability": "12.1"}
+    found, findings = look(record(nvml={**NVML, "devices": [alone]}, memory=[128 * GIB, 100 * GIB]))
+    assert (found.gpus[0].total, found.gpus[0].free, findings) == (128 * GIB, None, [])
 
 
 def test_a_desktop_in_use_is_no_fault(record: Record) -> None:

@@ -14,6 +14,9 @@ from scaffolder.environment.facts import Gpu, GpuProcess
 from scaffolder.environment.system import CommandResult, System
 from scaffolder.environment.virtual import WSL_LIBRARIES, wsl
 
+#: Chips that share the computer's memory.
+_SHARING = re.compile(r"\b(GB10|Thor|Orin|Tegra)\b")
+
 #: What every driver's tool can be asked; its header is never read: its words change between drivers.
 _FIELDS = ("driver_version", "name", "memory.total", "memory.free", "compute_cap")
 
@@ -79,7 +82,21 @@ def ask(system: System) -> Nvidia:
     if found.cuda is None:
         # inside WSL it is the driver of Windows, and has a number of its series
         found = replace(found, cuda=cuda_of_driver(found.driver, "win32" if wsl(system) else system.platform))
-    return _with_slices(system, found)
+    return _with_slices(system, _with_shared_memory(system, found))
+
+
+def _with_shared_memory(system: System, found: Nvidia) -> Nvidia:
+    """Chips without memory of their own share the computer's, and neither library nor tool counts it."""
+    memory = system.memory()
+    if memory is None:
+        return found
+    return replace(
+        found,
+        gpus=tuple(
+            replace(gpu, total=memory[0]) if gpu.total is None and _SHARING.search(gpu.name) else gpu
+            for gpu in found.gpus
+        ),
+    )
 
 
 def _gpu(device: Mapping[str, Any]) -> Gpu:

@@ -27,16 +27,13 @@ def nvml_device(nvml: Any, handle: Any, index: int) -> dict[str, Any]:
     """What `Nvml.devices` holds of one GPU. `nvml` is the module pynvml.
 
     Raises:
-        pynvml.NVMLError: If the GPU does not even tell its name, memory and compute capability.
+        pynvml.NVMLError: If the GPU does not even tell its name and compute capability.
     """
-    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
     major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
     device = {
         "index": index,
         "name": text(nvml.nvmlDeviceGetName(handle)),
         "uuid": text(nvml.nvmlDeviceGetUUID(handle)),
-        "total": int(memory.total),
-        "free": int(memory.free),
         "capability": f"{major}.{minor}",
     }
     for name, ask in _extras(nvml, handle).items():
@@ -48,6 +45,9 @@ def nvml_device(nvml: Any, handle: Any, index: int) -> dict[str, Any]:
 
 def _extras(nvml: Any, handle: Any) -> dict[str, Callable[[], Any]]:
     return {
+        # not supported where the GPU has no memory of its own (DGX Spark)
+        "total": lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).total),
+        "free": lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).free),
         "mig": lambda: bool(nvml.nvmlDeviceGetMigMode(handle)[0]),
         "ecc_errors": lambda: int(
             nvml.nvmlDeviceGetTotalEccErrors(handle, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_VOLATILE_ECC)
