@@ -148,7 +148,8 @@ class Engine:
                 outgoing.append((edge, gradient))
             else:
                 full = Storage(self.ledger, edge.full) if edge.full else None
-                outgoing.append((edge, Storage(self.ledger, edge.size)))
+                kind = GRADIENTS if edge.node.kind == GRADIENTS else ""
+                outgoing.append((edge, Storage(self.ledger, edge.size, kind)))
                 del full
         del scratch
         node.saved = []

@@ -136,7 +136,7 @@ def attend(net: Net, query: Tensor, key: Tensor, value: Tensor, a: Attention) ->
     width = tape.mode.autocast or query.width
     eager = tape.mode.attention == "eager" or a.eager or a.softcap
     groups = heads // key.shape[1]
-    kernel = not eager and _has_kernel(net, a, groups, width)
+    kernel = not eager and _has_kernel(net, a, groups, width, alike=key.shape[3] == value.shape[3])
     if groups > 1 and (a.mask or not kernel or key.shape[3] != value.shape[3] or key.shape[3] > 256):
         key = tape.expand(key, groups, (batch, heads, key.shape[2], key.shape[3]))
         value = tape.expand(value, groups, (batch, heads, value.shape[2], value.shape[3]))
@@ -151,12 +151,13 @@ def attend(net: Net, query: Tensor, key: Tensor, value: Tensor, a: Attention) ->
     return _composed(net, query, key, value, a, width)
 
 
-def _has_kernel(net: Net, a: Attention, groups: int, width: int) -> bool:
+def _has_kernel(net: Net, a: Attention, groups: int, width: int, *, alike: bool) -> bool:
     """Whether `scaled_dot_product_attention` finds a fused kernel; it is put together from products otherwise."""
     if a.one_key_head:
         return False
-    if net.mode.device == "cpu":  # its kernel has neither dropout nor a gradient for what is added to the scores
-        return not (net.mode.training and (a.dropout or a.learned_bias))
+    if net.mode.device == "cpu":
+        # its kernel has neither dropout nor a gradient for what is added to the scores, nor two sizes of heads
+        return alike and not (net.mode.training and (a.dropout or a.learned_bias))
     # the GPU's kernel for float32 has no groups
     return width < 4 or groups == 1 or a.mask
 

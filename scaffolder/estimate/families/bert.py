@@ -99,6 +99,8 @@ def _masked(net: Net, x: Tensor, c: Configuration, width: int, act: str) -> Tens
     tied = c.flag("tie_word_embeddings", default=True)
     with net.logits():
         weight = net.weight("word_embeddings" if tied else "decoder", (vocabulary, width), HEAD, absolute=tied)
+        if not tied and c.model_type != "distilbert":
+            net.weight("predictions_bias", (vocabulary,), HEAD)  # then the head's offset is there twice
         logits = net.tape.linear(x, weight, net.weight("decoder_bias", (vocabulary,), HEAD))
         return net.tape.cross_entropy(logits) if net.mode.training else logits
 
