@@ -101,7 +101,7 @@ def test_there_are_enough_of_them_and_most_are_published() -> None:
         assert wanted["resolution"], folder.name
         assert wanted["source"] or wanted["composed"].startswith("All of it"), folder.name
         published += wanted["source"].startswith("https://github.com/")
-    assert len(FOLDERS) >= 60
+    assert len(FOLDERS) >= 80
     assert published >= 35
 
 

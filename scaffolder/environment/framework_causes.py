@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from scaffolder.environment.facts import Command, command
 from scaffolder.environment.system import System
 from scaffolder.environment.system_packages import SHARED_LIBRARIES, family, install_command
+from scaffolder.environment.virtual import wsl
 from scaffolder.messages import _
 
 
@@ -209,6 +210,13 @@ def driver_library(case: Case) -> Cause:
 
 def system_library(case: Case) -> Cause:
     library = case.found.group(1)
+    if library.startswith("libstdc++") and case.system.exists("/etc/NIXOS"):
+        compiler = "$(nix-build --no-out-link '<nixpkgs>' -A stdenv.cc.cc.lib)/lib"
+        return Cause(
+            why=_("the library {library} is missing").format(library=library),
+            advice=_("NixOS keeps libraries in its store, where pip's packages find them only if they are named:"),
+            commands=(Command(line=f'export LD_LIBRARY_PATH="{compiler}:/run/opengl-driver/lib"'),),
+        )
     kind = family(case.system)
     package = next((names.get(kind, "") for name, names in SHARED_LIBRARIES.items() if library.startswith(name)), "")
     return Cause(
@@ -343,7 +351,25 @@ def busy(_case: Case) -> Cause:
     )
 
 
+def fabric_manager(_case: Case) -> Cause:
+    """Error 802: https://github.com/pytorch/pytorch/issues/35710."""
+    return Cause(
+        why=_("NVIDIA's Fabric Manager does not run, which joins several GPUs by NVSwitch (error 802)"),
+        advice=_(
+            "It starts with the machine once it is installed, in the driver's own version: package "
+            "nvidia-fabricmanager. On a rented machine or in a container that is the provider's."
+        ),
+        commands=(Command(line="sudo systemctl enable --now nvidia-fabricmanager"),),
+    )
+
+
 def unknown_cuda(case: Case) -> Cause:
+    if "unknown error" in case.found.group(0) and case.system.platform == "linux" and not wsl(case.system):
+        return Cause(
+            why=_("NVIDIA's driver answers “{words}”").format(words="CUDA unknown error"),
+            advice=_("After sleep, loading a part of the driver again is often all; otherwise restart the machine."),
+            commands=(Command(line="sudo rmmod nvidia_uvm"), Command(line="sudo modprobe nvidia_uvm")),
+        )
     return Cause(
         why=_("NVIDIA's driver answers “{words}”").format(words=short(case.found.group(0), 120)),
         advice=_("Restart the machine; after sleep or a driver upgrade that is often all."),

@@ -73,6 +73,7 @@ _RULES: tuple[tuple[str, Rule], ...] = (
         causes.busy,
     ),
     (r"CUDNN_STATUS_\w+", causes.cudnn_failed),
+    (r"system not yet initialized|CUDA_ERROR_SYSTEM_NOT_READY|cudaErrorSystemNotReady", causes.fabric_manager),
     (r"CUDA error: [^\n]*|CUDA_ERROR_\w+|HIP error: [^\n]*|CUDA unknown error[^\n]*", causes.unknown_cuda),
     (
         r"Descriptors cannot (?:not )?be created directly"
