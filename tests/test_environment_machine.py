@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_machine import codes, make
 
-from scaffolder.environment import disk, machine, tools
+from scaffolder.environment import disk, machine, panel, report, tools
 from scaffolder.environment.control_groups import cpu_quota, memory_limit
 from scaffolder.environment.facts import Disk, FrameworkBuild, Frameworks, Machine, Place, Report
 from scaffolder.environment.file_system import synchronised
@@ -282,6 +282,13 @@ def test_large_caches_are_said_with_their_sizes(tmp_path: Path) -> None:
     cache = "/home/person/.cache/huggingface"
     (finding,) = disk.probe(make(tmp_path, there=[cache], folder_sizes={cache: 80 * GIB}), PROJECT)[1]
     assert finding.what == "Downloaded models and packages take 80 GB (huggingface 80 GB)."
+
+
+def test_caches_are_shown_the_largest_first(tmp_path: Path) -> None:
+    sizes = {"/home/person/.cache/huggingface": 3 * GIB, "/home/person/.cache/uv": 12 * GIB, "/home/person/.keras": 9}
+    system = make(tmp_path, there=list(sizes), folder_sizes=sizes, disk={"/": [100 * GIB, 50 * GIB]})
+    found = report.inspect(system, folder=PROJECT, checks=["disk"])
+    assert ("disk", "downloaded", "uv 12 GB, huggingface 3.0 GB") in panel.facts(found)
 
 
 def test_a_gpu_build_needs_more() -> None:

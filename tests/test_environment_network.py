@@ -21,6 +21,7 @@ from scaffolder.environment.certificate import interceptor, is_public, issuer_of
 from scaffolder.environment.facts import Finding, Report
 from scaffolder.environment.indexes import PYTORCH
 from scaffolder.environment.mirrors import MIRRORS, mirror_of
+from scaffolder.environment.panel import facts
 from scaffolder.environment.proxies import proxy, without_password
 from scaffolder.environment.web import ask
 
@@ -352,3 +353,14 @@ def test_garbage_is_no_crash(tmp_path: Path, raw: bytes, words: str, status: int
 def test_any_bytes_for_a_certificate(raw: bytes) -> None:
     assert isinstance(issuer_of(raw), str)
     assert isinstance(issuer_of(b"\x30\x82\x01\x00" + raw), str)
+
+
+# --- as people see it -------------------------------------------------------------------------------------------------
+
+
+def test_every_server_is_shown_with_its_time(tmp_path: Path) -> None:
+    environ = {"HTTPS_PROXY": "http://proxy.firm:3128"}
+    found = look(tmp_path, {"https://huggingface.co": {"error": "timeout"}}, environ=environ)
+    (text,) = [text for check, _title, text in facts(found) if check == "network"]
+    assert text.startswith("through http://proxy.firm:3128, pypi.org 0.2 s, download.pytorch.org 0.2 s, ")
+    assert "huggingface.co no answer" in text

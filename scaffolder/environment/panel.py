@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scaffolder.environment.facts import Finding, Gpu, Machine, Network, Report
-from scaffolder.environment.machine import size
+from scaffolder.environment.facts import Disk, Finding, Gpu, Machine, Network, Report
+from scaffolder.environment.machine import GIB, size
 from scaffolder.environment.proxies import host_of
 from scaffolder.messages import _, ngettext
 
@@ -62,6 +62,7 @@ def facts(report: Report) -> list[tuple[str, str, str]]:
         ("machine", _("processor"), _processor(report.hardware)),
         ("machine", _("memory"), _memory(report.hardware)),
         ("disk", _("disk"), _disk(report.hardware)),
+        *([("disk", _("downloaded"), caches)] if (caches := _caches(report.disk)) else []),
         ("frameworks", _("frameworks"), _frameworks(report)),
         ("pycharm", "PyCharm", _pycharm(report)),
         ("tools", "git", report.tools.git or _("not installed")),
@@ -78,10 +79,11 @@ def _processor(hardware: Machine) -> str:
 def _network(network: Network) -> str:
     """Each server with its time, side by side."""
     silent = _("no answer")
-    return ", ".join(
-        f"{host_of(server.url)} " + (_("{seconds} s").format(seconds=server.seconds) if server.reachable else silent)
-        for server in network.servers
-    )
+    parts = [_("through {proxy}").format(proxy=network.proxy)] if network.proxy else []
+    for server in network.servers:
+        time = _("{seconds} s").format(seconds=server.seconds) if server.reachable else silent
+        parts.append(f"{host_of(server.url)} {time}")
+    return ", ".join(parts)
 
 
 def _memory(hardware: Machine) -> str:
@@ -95,6 +97,12 @@ def _memory(hardware: Machine) -> str:
 
 def _disk(hardware: Machine) -> str:
     return _("unknown") if hardware.disk_free is None else _("{size} free").format(size=size(hardware.disk_free))
+
+
+def _caches(disk: Disk) -> str:
+    """Sizes of the caches that are worth a word, the largest first."""
+    sizes = {place.purpose: place.size for place in disk.places if place.size and place.size >= GIB // 10}
+    return ", ".join(f"{name} {size(sizes[name])}" for name in sorted(sizes, key=lambda name: -sizes[name]))
 
 
 def _accelerators(report: Report) -> str:
