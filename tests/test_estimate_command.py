@@ -151,6 +151,13 @@ class TestSource:
         assert document["source"].endswith("config.json")
         assert document["parameters"]["parts"]["embeddings"] == 500 * 64
 
+    def test_a_folder_without_a_model_that_is_called_like_one(self, newmodel: NewModel) -> None:
+        Path("gpt2").mkdir()
+        assert newmodel("estimate", "gpt2").code == 0
+        done = newmodel("estimate", "./gpt2")
+        assert done.code == 2
+        assert "There is no config.json in" in done.err
+
     def test_offline_is_one_sentence(self, newmodel: NewModel) -> None:
         done = newmodel("estimate", "Qwen/Qwen3-9B")
         assert done.code == 2

@@ -10,7 +10,7 @@ from scaffolder.errors import NewmodelError
 from scaffolder.estimate.advice import Advice, adapters_make_sense, advise, usual_length
 from scaffolder.estimate.architecture import Architecture, Parameters, architecture, parameters
 from scaffolder.estimate.configuration import shown
-from scaffolder.estimate.fit import MOST_CONTEXT, largest_batch, longest_context
+from scaffolder.estimate.fit import MOST_CONTEXT, fits, largest_batch, longest_context
 from scaffolder.estimate.gpus import GIB, Device, detected, named, table
 from scaffolder.estimate.memory import Memory, memory
 from scaffolder.estimate.plan import METHODS, OPTIMIZERS, PRECISIONS, Method, Plan, Precision
@@ -317,7 +317,7 @@ def _largest_that_fits(model: Architecture, plan: Plan, device: Device) -> str:
             candidates.append((parameters(other).total, name, other))
     for _total, name, other in sorted(candidates, key=lambda one: -one[0]):
         length = min(plan.length, other.context) if not other.fixed else other.context
-        if memory(other, replace(plan, batch=1, length=length)).needed <= device.memory:
+        if fits(other, replace(plan, batch=1, length=length), device.memory) is not None:
             return name
     return ""
 

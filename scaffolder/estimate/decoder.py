@@ -84,11 +84,13 @@ def run_decoder(net: Net, spec: Decoder, size: Size, head: str) -> Tensor:
         x = tape.dropout(x, spec.dropout)
     if spec.embedding_norm:
         x = norm(net, x, "embedding_norm", spec.norm)
+    embedded = x  # the model's function holds them to its end
     position = None
     if spec.attention.rotary:
         position = tape.new((2, length, int(spec.attention.head * spec.attention.rotary)), x.width)
     for layer in range(spec.layers):
         x = net.block(f"layers.{layer}", partial(_layer, net, spec, position, layer, length), x)
+    del embedded
     if spec.final_norm:
         x = norm(net, x, "norm", spec.norm)
     if spec.embedding_width:

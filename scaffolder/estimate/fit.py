@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from scaffolder.estimate.architecture import Architecture
-from scaffolder.estimate.memory import Memory, memory
+from scaffolder.estimate.memory import Memory, memory, standing_bytes
 from scaffolder.estimate.plan import Plan
 
 MOST_BATCH = 4096
@@ -16,12 +16,16 @@ MOST_CONTEXT = 2**21
 
 def fits(found: Architecture, plan: Plan, room: int) -> Memory | None:
     """The plan's memory, if it fits into `room` bytes."""
+    if sum(standing_bytes(found, plan).values()) > room:  # known without running it
+        return None
     result = memory(found, plan)
     return result if result.needed <= room else None
 
 
 def largest_batch(found: Architecture, plan: Plan, room: int, most: int = MOST_BATCH) -> int:
     """Samples on one GPU at once; 0 if not even one fits."""
+    if fits(found, replace(plan, batch=1), room) is None:
+        return 0
     return _largest(lambda count: memory(found, replace(plan, batch=count)).needed, room, 1, most)
 
 

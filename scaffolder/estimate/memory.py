@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from scaffolder.estimate.architecture import Architecture
@@ -48,13 +49,14 @@ class Memory:
         return self.peak + coming // 20 + self.context
 
 
+@lru_cache(maxsize=512)
 def memory(found: Architecture, plan: Plan) -> Memory:
     """Run the plan once on shapes, and look for the moment when the most is alive."""
     net = Net(plan.keeping, plan.mode)
     size = Size(batch=plan.batch, length=plan.length, target=plan.target)
     ledger = net.tape.ledger
     net.tape.engine.shards = plan.gpus
-    standing = _standing(found, plan)
+    standing = standing_bytes(found, plan)
     for kind, amount in standing.items():
         ledger.add(kind, amount)
     ledger.add(ACTIVATIONS, _inputs(found, size))
@@ -80,7 +82,7 @@ def memory(found: Architecture, plan: Plan) -> Memory:
     )
 
 
-def _standing(found: Architecture, plan: Plan) -> dict[str, int]:
+def standing_bytes(found: Architecture, plan: Plan) -> dict[str, int]:
     """What is there all the time: weights, the optimizer's state, and what FSDP has gathered."""
     own = replace(plan, gpus=1)
     parameters = listed(found, own)

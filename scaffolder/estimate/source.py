@@ -59,9 +59,11 @@ def find(name: str, environ: Mapping[str, str] | None = None) -> Found:
     if not name.strip() or "\0" in name:
         raise NewmodelError(_("Name a model: a hub id such as Qwen/Qwen3-8B, a folder, or a config.json."))
     path = Path(name).expanduser()
-    if _exists(path):
+    identified = bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", name)) and not name.endswith(".json")
+    # a folder that is called like a model but holds none is no obstacle to asking for the model
+    if _exists(path) and not (identified and path.is_dir() and not _exists(path / "config.json")):
         return _from_disk(path, name)
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", name) or name.endswith(".json"):
+    if not identified:
         raise NewmodelError(
             _("There is no file or folder {name}, and it is no hub id such as Qwen/Qwen3-8B either.").format(
                 name=shown(name)
