@@ -308,7 +308,11 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     system = make(tmp_path, unwritable=["/home/person/demo"], there=["/home/person/demo"])
     (finding,) = disk.probe(system, PROJECT)[1]
     assert (finding.code, finding.severity) == ("NM311", "blocks")
-    assert finding.commands[0].line == "sudo chown -R \"$USER\" '/home/person/demo'"
+    assert finding.commands[0].line == 'sudo chown -R "$USER" /home/person/demo'
+    (elsewhere,) = disk.probe(make(tmp_path, unwritable=["/srv"], there=["/srv/demo"]), Path("/srv/demo"))[1]
+    assert elsewhere.severity == "blocks" and elsewhere.commands == () and not elsewhere.advice.endswith(":")
+    (started,) = disk.probe(make(tmp_path, unwritable=["/"]), Path("/"))[1]
+    assert started.severity == "note", "newmodel was merely started there"
     cache = "/home/person/.cache/pip"
     (finding,) = disk.probe(make(tmp_path, unwritable=[cache], there=[cache]), PROJECT)[1]
     assert (finding.code, finding.severity) == ("NM311", "slows")

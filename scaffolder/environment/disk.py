@@ -217,23 +217,36 @@ def _other_temporary(system: System) -> tuple[Command, ...]:
     return (command(system, "mkdir", "-p", folder), Command(line=f"export TMPDIR={quoted([folder], system.platform)}"))
 
 
+def _take_back(system: System, path: str) -> tuple[Command, ...]:
+    """The command that gives a person's own folder back; none for a folder that lies elsewhere."""
+    if system.platform == "win32" or not path.startswith(f"{system.home}/") or not system.exists(path):
+        return ()
+    return (Command(line=f'sudo chown -R "$USER" {quoted([path], system.platform)}'),)
+
+
+def _of_the_system(path: str) -> bool:
+    parts = [part.casefold() for part in path.replace("\\", "/").split("/") if part]
+    if parts and parts[0].endswith(":"):
+        return len(parts) == 1 or parts[1] in ("windows", "program files", "program files (x86)")
+    return not parts or parts[0] in ("usr", "etc", "bin", "sbin", "lib", "var", "system", "applications")
+
+
 def _writable(system: System, found: Disk) -> list[Finding]:
     findings = []
     project = _at(found, "project")
     if project is not None and not system.writable(project.path):
-        own = system.platform != "win32" and system.exists(project.path)
+        back = _take_back(system, project.path)
         findings.append(
             Finding(
                 code="NM311",
-                severity="blocks",
+                # in a folder of the system nobody wants a project: newmodel was merely started there
+                severity="note" if _of_the_system(project.path) else "blocks",
                 what=_("You may not write to {path}.").format(path=project.path),
                 meaning=_("A project there could neither be made nor write its results."),
                 advice=_("Choose a folder of your own; if this is yours and was made with sudo, take it back:")
-                if own
+                if back
                 else _("Choose a folder of your own."),
-                commands=(Command(line=f"sudo chown -R \"$USER\" '{project.path}'"),)
-                if own and project.path.startswith(f"{system.home}/")
-                else (),
+                commands=back,
             )
         )
     findings += [
@@ -245,9 +258,7 @@ def _writable(system: System, found: Disk) -> list[Finding]:
             advice=_("It was probably made with sudo: take it back, or set {variable} to another folder.").format(
                 variable=CACHE_VARIABLES[place.purpose]
             ),
-            commands=(Command(line=f"sudo chown -R \"$USER\" '{place.path}'"),)
-            if system.platform != "win32" and place.path.startswith(f"{system.home}/")
-            else (),
+            commands=_take_back(system, place.path),
         )
         for place in found.places
         if place.purpose in CACHE_VARIABLES and not system.writable(place.path)
