@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import ssl
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -79,8 +81,12 @@ class Service:
 
 
 @contextmanager
-def serve() -> Iterator[Service]:
-    """A service until the end of the block."""
+def serve(certificate: Path | None = None) -> Iterator[Service]:
+    """A service until the end of the block.
+
+    Args:
+        certificate: A certificate for `localhost` with its key, in one file: the service is then encrypted.
+    """
     service = Service()
 
     class Handler(BaseHTTPRequestHandler):
@@ -136,6 +142,11 @@ def serve() -> Iterator[Service]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     service.url = f"http://127.0.0.1:{server.server_port}"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        service.url = f"https://localhost:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -9,12 +9,15 @@ import os
 import stat
 import sys
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jetbrains_service import Service, archive, cut_after, member, serve
 from made_machine import make
 
@@ -27,6 +30,7 @@ from scaffolder.pycharm import install as installing
 from scaffolder.pycharm.http import Client
 from scaffolder.pycharm.install import Plan, Progress, Result, client_for, install, plan
 from scaffolder.pycharm.releases import checksum, platform_key
+from scaffolder.pycharm.unpack import unpack
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="installs a PyCharm for Linux")
 
@@ -372,6 +376,56 @@ def test_a_certificate_file_that_is_none(tmp_path: Path) -> None:
         client.text("https://127.0.0.1:9/")
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A company's certificate that no machine trusts by itself, with its key."""
+    import shutil
+    import subprocess
+
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl")
+    folder = tmp_path_factory.mktemp("certificate")
+    words = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    words += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(folder / "key"), "-out", str(folder / "cert")]
+    subprocess.run(words, check=True, capture_output=True)
+    whole = folder / "both.pem"
+    whole.write_bytes((folder / "cert").read_bytes() + (folder / "key").read_bytes())
+    return whole
+
+
+def test_a_certificate_must_be_trusted(computer: Computer, certificate: Path) -> None:
+    with serve(certificate) as encrypted:
+        encrypted.add("2026.1", archive())
+        with pytest.raises(
+            NewmodelError, match=r"does not trust the certificate of localhost \(.*set SSL_CERT_FILE to"
+        ):
+            plan(computer, client=client_for(encrypted.url, computer), service_url=encrypted.url)
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+            computer.variables = {name: str(certificate)}
+            client = client_for(encrypted.url, computer)
+            assert plan(computer, client=client, service_url=encrypted.url).release.version == "2026.1"
+        assert install(
+            plan(computer, client=client, service_url=encrypted.url), computer, client=client
+        ).folder.exists()
+
+
+def test_through_a_proxy(service: Service, computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.add("2026.1", archive())
+    monkeypatch.setenv("http_proxy", service.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    client = Client(allow_plain=True, sleep=lambda _seconds: None)
+    # the address itself answers nothing: the proxy does
+    assert plan(computer, client=client, service_url="http://127.0.0.1:9").release.version == "2026.1"
+    service.faults["/products/releases"] = [407]
+    with pytest.raises(NewmodelError, match="The proxy wants a name and a password"):
+        plan(computer, client=client, service_url="http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:9")
+    with pytest.raises(NewmodelError, match=r"the proxy http://…@127\.0\.0\.1:9 cannot be reached"):
+        plan(computer, client=client, service_url="http://127.0.0.1:9")
+
+
 def test_two_at_once(service: Service, computer: Computer, run: Callable[..., Result]) -> None:
     import fcntl
 
@@ -510,6 +564,44 @@ def test_hostile_archives(
     assert not Path("/tmp/newmodel-escape").exists()
     after = {path for path in tmp_path.rglob("*") if "cache" not in path.parts}
     assert {path.name for path in after - before} <= {".local", "share", "newmodel"}
+
+
+names = st.lists(
+    st.sampled_from(["..", ".", "", "/", "a", "b", TOP, "bin", "pycharm", "é", "C:", "x" * 50]), min_size=1, max_size=4
+).map("/".join)
+
+
+@given(
+    members=st.lists(
+        st.tuples(
+            names | names.map(lambda name: f"{TOP}/{name}"),
+            st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE]),
+            names | names.map(lambda name: f"{TOP}/{name}"),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_no_archive_writes_outside_its_folder(members: list[tuple[str, bytes, str]]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        around = Path(place)
+        (around / "a").mkdir()
+        (around / "archive.tar.gz").write_bytes(
+            archive(*[member(name, b"evil", kind=kind, link=link) for name, kind, link in members])
+        )
+        before = sorted(around.rglob("*"))
+        inside = around / "deep" / "er" / "pycharm"
+        refused = False
+        try:
+            unpack(around / "archive.tar.gz", inside)
+        except NewmodelError:
+            refused = True
+        outside = [path for path in around.rglob("*") if inside not in (path, *path.parents)]
+        assert sorted(outside) == sorted([*before, around / "deep", around / "deep/er"])
+        # what is refused is deleted by the caller
+        for path in [] if refused else inside.rglob("*"):
+            assert inside.resolve() in (path.resolve(), *path.resolve().parents)
 
 
 def test_special_permission_bits_are_dropped(service: Service, run: Callable[..., Result]) -> None:

@@ -269,6 +269,7 @@ def test_large_folders_are_left_out(desk: Desk, project: Path, tuned: Callable[.
     tuned(project, yes=True)
     assert excluded(project) == ["runs", ".mypy_cache", ".venv", "data", "node_modules"]
     assert tune.plan(desk, project).steps == []  # a second time there is nothing to do
+    assert [path.name for path in (project / ".idea").iterdir()] == ["demo.iml"]  # nothing that git would see
     tuned(project, undo=True, yes=True)
     assert (project / ".idea/demo.iml").read_text() == MODULE
 

@@ -128,9 +128,7 @@ class Client:
             if error.code == 416:  # the part that was asked for lies behind the end
                 raise
             if error.code == 407:
-                raise NewmodelError(
-                    _("The proxy wants a name and a password: put them into HTTPS_PROXY (http://NAME:PASSWORD@HOST).")
-                ) from None
+                raise _proxy_password() from None
             raise NewmodelError(
                 _("{url} answered with status {code}.").format(url=shown(url), code=error.code)
             ) from None
@@ -177,6 +175,11 @@ class Client:
                     "SSL_CERT_FILE to the company's certificate file and try again."
                 ).format(host=host, reason=reason.verify_message)
             )
+        if "Tunnel connection failed: 407" in str(reason):
+            return _proxy_password()
+        proxy = _proxy_of(url)
+        if proxy and isinstance(reason, (socket.gaierror, ConnectionRefusedError)):
+            return Dropped(_("the proxy {proxy} cannot be reached").format(proxy=proxy), unreached=True)
         if isinstance(reason, TimeoutError):
             return Dropped(_("no answer within {seconds:.0f} seconds").format(seconds=self.timeout))
         if isinstance(reason, socket.gaierror):
@@ -219,6 +222,23 @@ def shown(url: str) -> str:
     """An address without a password, for a message."""
     head, at, tail = url.rpartition("@")
     return f"{head.partition('://')[0]}://…@{tail}" if at and "://" in head else url[:200]
+
+
+def _proxy_of(url: str) -> str:
+    """The proxy for an address, without a password; empty if it is asked directly."""
+    address = urlsplit(url)
+    proxy = urllib.request.getproxies().get(address.scheme, "")
+    try:
+        direct = bool(urllib.request.proxy_bypass(address.hostname or ""))
+    except OSError:
+        direct = False
+    return "" if direct else shown(proxy)
+
+
+def _proxy_password() -> NewmodelError:
+    return NewmodelError(
+        _("The proxy wants a name and a password: put them into HTTPS_PROXY (http://NAME:PASSWORD@HOST:PORT).")
+    )
 
 
 def _here(host: str) -> bool:

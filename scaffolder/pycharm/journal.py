@@ -1,8 +1,8 @@
 """What newmodel changed in files of PyCharm, so that `--undo` can put it back.
 
-Before the first change a copy is laid beside the file. The journal, in newmodel's own folder, remembers where it is and
-what newmodel wrote: a file that nobody else has written since is put back byte for byte, in any other only newmodel's
-own change is taken out.
+Before the first change a copy is laid beside the file, or, of a project's file, in newmodel's own folder. The journal,
+there as well, remembers where the copy is and what newmodel wrote: a file that nobody else has written since is put
+back byte for byte, in any other only newmodel's own change is taken out.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def write(path: Path, content: bytes, *, kind: str, detail: tuple[str, ...] = ()
     if earlier is not None and (not earlier.backup or Path(earlier.backup).exists()):
         backup = Path(earlier.backup) if earlier.backup else None
     elif path.exists():
-        backup, fresh = _free_name(path), True
+        backup, fresh = _copy_name(path, project), True
         text_file.write(backup, path.read_bytes())
     else:
         backup = None
@@ -167,13 +167,24 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _free_name(path: Path) -> Path:
-    """A name beside the file that nothing has: an older copy is never written over."""
-    wanted = path.with_name(path.name + _SUFFIX)
+def _copy_name(path: Path, project: str) -> Path:
+    """A name that nothing has, for an older copy is never written over.
+
+    Beside the file, where a person looks for it; for a file of a project in newmodel's own folder, or git would see it.
+    """
+    folder, name = path.parent, path.name
+    if project and Path(project) in path.parents:
+        folder = record_file().parent / "pycharm-copies"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalError(*error.args) from error
+        name = f"{Path(project).name}-{name}"
+    wanted = folder / (name + _SUFFIX)
     number = 1
     while wanted.exists():
         number += 1
-        wanted = path.with_name(f"{path.name}{_SUFFIX}-{number}")
+        wanted = folder / f"{name}{_SUFFIX}-{number}"
     return wanted
 
 
