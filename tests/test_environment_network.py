@@ -316,7 +316,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
         silent.listen()
         began = time.monotonic()
         answer = ask(f"http://127.0.0.1:{silent.getsockname()[1]}/", timeout=0.5)
-        assert answer.error == "timeout" and time.monotonic() - began < 1.5
+        assert answer.error == "timeout" and time.monotonic() - began < 5.0
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
