@@ -731,6 +731,17 @@ def test_the_command(desk: Desk, project: Path, versions: dict[str, Path], capsy
     assert "There is nothing to put back" in capsys.readouterr().err
 
 
+def test_tune_takes_the_entries_back_as_well(desk: Desk, versions: dict[str, Path]) -> None:
+    one, other = make_project(desk.folder / "one"), make_project(desk.folder / "other project")
+    for project in (one, other):
+        assert command.run_interpreter(project, system=desk) == ExitCode.OK
+    assert command.run_tune(one, undo=True, yes=True, system=desk) == ExitCode.OK
+    assert names(versions["PyCharm2026.1"]) == ["Python 3.12 (other project)"]
+    assert command.run_tune(undo=True, yes=True, system=desk) == ExitCode.OK
+    assert {name: path.read_text() for name, path in versions.items()} == TABLES
+    assert journal.changes() == []
+
+
 def test_never_while_pycharm_runs(desk: Desk, project: Path, versions: dict[str, Path]) -> None:
     desk.running = ["pycharm"]
     for undo in (False, True):

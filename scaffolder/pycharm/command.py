@@ -330,10 +330,12 @@ def _progress() -> Iterator[installing.Progress]:
         )
         with Bars(*columns, console=console.err(), transient=True) as bars:
             task = bars.add_task(_("Loading …"), total=None)
-            yield Progress(
-                loaded=lambda here, total: bars.update(task, completed=here, total=total),
-                step=lambda text: bars.update(task, description=text, total=None),
-            )
+
+            def step(text: str) -> None:
+                bars.stop()  # how far an unpacking is says nothing: it takes seconds
+                console.say(text)
+
+            yield Progress(loaded=lambda here, total: bars.update(task, completed=here, total=total), step=step)
         return
     tenths = [-1]
 
