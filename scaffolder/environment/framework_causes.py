@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from scaffolder.environment.facts import Command, command
 from scaffolder.environment.system import System
 from scaffolder.environment.system_packages import SHARED_LIBRARIES, family, install_command
-from scaffolder.environment.virtual import wsl
+from scaffolder.environment.virtual import container, wsl
 from scaffolder.messages import _
 
 
@@ -330,7 +330,15 @@ def old_driver(case: Case) -> Cause:
     )
 
 
-def driver_mismatch(_case: Case) -> Cause:
+def driver_mismatch(case: Case) -> Cause:
+    if "forward compatibility" in case.found.group(0) and container(case.system):
+        return Cause(
+            why=_("this container's CUDA is newer than the host's driver knows (error 804)"),
+            advice=_(
+                "Update the host's driver and restart the host, or take an image with an older CUDA: the libraries "
+                "that images bring for old drivers work with data centre cards alone."
+            ),
+        )
     return Cause(
         why=_("NVIDIA's driver and its library are of different versions"),
         advice=_("That is so after an upgrade: restart the machine; in a container, restart the host."),

@@ -23,13 +23,13 @@ def candidates(system: System) -> list[str]:
         paths += system.which_all(name)
     paths += _windows(system) if system.platform == "win32" else _unix(system)
     found = [path for path in dict.fromkeys(filter(None, paths)) if not _SHIMS.search(path)]
-    if system.platform == "darwin" and "/usr/bin/python3" in found and _opens_a_dialog(system):
+    if system.platform == "darwin" and "/usr/bin/python3" in found and opens_a_dialog(system):
         found.remove("/usr/bin/python3")
     return found
 
 
-def _opens_a_dialog(system: System) -> bool:
-    """Without Apple's command line tools, /usr/bin/python3 only asks whether to install them."""
+def opens_a_dialog(system: System) -> bool:
+    """Without Apple's command line tools, /usr/bin/python3 and /usr/bin/git only ask whether to install them."""
     answer = system.run(["xcode-select", "-p"])
     return answer.returncode is not None and not answer.ok
 

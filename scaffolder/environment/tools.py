@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from scaffolder.environment.facts import Command, Finding, Tools, command
+from scaffolder.environment.python_places import opens_a_dialog
 from scaffolder.environment.system import CommandResult, System
 from scaffolder.environment.system_packages import install_command
 from scaffolder.messages import _
@@ -56,11 +57,10 @@ def _install_git(system: System) -> tuple[Command, ...]:
 
 def _version(system: System, name: str) -> tuple[str | None, str | None]:
     path = system.which(name)
-    if path is None:
+    if path is None or (system.platform == "darwin" and path == "/usr/bin/git" and opens_a_dialog(system)):
         return None, None
     answer = system.run([path, "--version"])
     match = re.search(r"\d+(\.\d+)+", answer.stdout, re.ASCII)
-    # a macOS without the developer tools has a git that only asks to install them
     if not answer.ok or match is None:
         return None, None
     return match.group(0), path
