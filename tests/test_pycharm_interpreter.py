@@ -344,6 +344,24 @@ def test_a_link_stays_a_link(desk: Desk, project: Path, tmp_path: Path) -> None:
     assert real.read_text() == TABLES["PyCharm2025.2"]
 
 
+@pytest.mark.parametrize("link", ["misc.xml", ".idea"])
+def test_a_project_cannot_have_another_file_written(
+    desk: Desk, project: Path, versions: dict[str, Path], link: str
+) -> None:
+    elsewhere = desk.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "misc.xml").write_text("the person's own")
+    place = project / ".idea" / link if link == "misc.xml" else project / ".idea"
+    if place.is_dir():
+        place.rmdir()
+    place.symlink_to(elsewhere / "misc.xml" if link == "misc.xml" else elsewhere)
+    done = register(project, python_of(project), "3.12.3", desk)
+    assert done.name is None
+    assert "is a link that leads out of the project" in done.problems[0]
+    assert (elsewhere / "misc.xml").read_text() == "the person's own"
+    assert {name: path.read_text() for name, path in versions.items()} == TABLES
+
+
 def test_permissions_stay(desk: Desk, project: Path) -> None:
     path = configuration(desk, table=TABLES["PyCharm2025.2"])
     path.chmod(0o600)

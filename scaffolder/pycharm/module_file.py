@@ -15,7 +15,7 @@ _ROOTS = ("file://$MODULE_DIR$", "file://$PROJECT_DIR$")
 def module_file(project: Path) -> tuple[Path, TextFile] | None:
     """The file whose module is the project's folder; None if there is none that can be read."""
     for path in sorted((project / ".idea").glob("*.iml")):
-        file = text_file.read(path)
+        file = None if text_file.leads_out(path, project) else text_file.read(path)
         if file is None:
             continue
         try:

@@ -74,6 +74,11 @@ def _exact(content: bytes, encoding: str, mark: bytes) -> TextFile | None:
     return TextFile(text=text, encoding=encoding, mark=mark)
 
 
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path below a folder is, through a link, a file elsewhere: somebody else's project may say so."""
+    return folder.resolve() not in path.resolve().parents
+
+
 def write(path: Path, content: bytes) -> None:
     """Write in one step, so that an interruption leaves the old file or the new one; a link stays a link.
 
