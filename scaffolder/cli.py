@@ -120,6 +120,7 @@ def _app(language_given: bool) -> typer.Typer:
     @app.command(
         cls=_InitCommand,
         help=_("Look at this machine, ask what to make, and make a project that is ready for PyCharm."),
+        short_help=_("Make a project that is ready for PyCharm."),
     )
     def init(
         path: Annotated[
@@ -168,7 +169,11 @@ def _app(language_given: bool) -> typer.Typer:
             )
         )
 
-    @app.command(cls=_Command, help=_("Bring a project to the newest template version; your own edits stay."))
+    @app.command(
+        cls=_Command,
+        help=_("Bring a project to the newest template version; your own edits stay."),
+        short_help=_("Bring a project to the newest templates."),
+    )
     def update(
         project: Annotated[Path, typer.Argument(metavar="PROJECT", help=_("The project's folder."))] = Path(),
         check: Annotated[
@@ -195,7 +200,11 @@ def _app(language_given: bool) -> typer.Typer:
         changed = from_settings(settings or (), catalog())
         return run_update(project, check=check, diff=diff, to=to, settings=changed, yes=yes, as_json=as_json)
 
-    @app.command(cls=_Command, help=_("Say what is wrong with this machine or a project, and how to mend it."))
+    @app.command(
+        cls=_Command,
+        help=_("Say what is wrong with this machine or a project, and how to mend it."),
+        short_help=_("Say what is wrong, and how to mend it."),
+    )
     def doctor(
         project: Annotated[
             Path | None,
@@ -252,7 +261,11 @@ def _app(language_given: bool) -> typer.Typer:
             )
         )
 
-    @app.command(cls=_Command, help=_("Say what a model needs: parameters, memory, time, and what fits your GPU."))
+    @app.command(
+        cls=_Command,
+        help=_("Say what a model needs: parameters, memory, time, and what fits your GPU."),
+        short_help=_("Parameters, memory and time of a model."),
+    )
     def estimate(
         model: Annotated[
             str, typer.Argument(metavar="MODEL", help=_("A hub id such as Qwen/Qwen3-8B, a folder, or a config.json."))
@@ -337,7 +350,9 @@ def _app(language_given: bool) -> typer.Typer:
         )
 
     @app.command(
-        cls=_Command, help=_("Choose where packages and models come from, where the usual servers are slow or blocked.")
+        cls=_Command,
+        help=_("Choose where packages and models come from, where the usual servers are slow or blocked."),
+        short_help=_("Choose servers for packages and models."),
     )
     def mirrors(
         project: Annotated[

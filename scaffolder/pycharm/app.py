@@ -20,6 +20,7 @@ def pycharm_app(group: Any, command: Any) -> typer.Typer:
     app = typer.Typer(
         cls=group,
         help=_("PyCharm: is it here, install it, make it fast, open a project with its interpreter."),
+        short_help=_("Find, install, tune and open PyCharm."),
         rich_markup_mode=None,
         no_args_is_help=True,
     )
