@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from scaffolder import messages
 from scaffolder.environment.builds import fitting_build
 from scaffolder.environment.checks import CHECKS
 from scaffolder.environment.compatibility import table
@@ -142,6 +144,21 @@ def test_commands_are_for_this_system(folder: Path) -> None:
             wrong = [word for word in foreign if command.line.startswith(word) or f" {word}" in command.line]
             assert not wrong, f"{finding.code}: {command.line}"
             assert "sudo" not in command.arguments, f"{finding.code}: {command.line}"
+
+
+@pytest.mark.full
+@each_machine
+def test_all_is_said_in_chinese_too(folder: Path) -> None:
+    """No sentence that was not given to the catalog; commands and names stay as they are."""
+    wanted = expected(folder)
+    checks = [check.name for check in CHECKS if wanted.get("network") or check.name not in NETWORK]
+    messages.set_language("zh_CN")
+    try:
+        found = inspect(RecordedSystem(folder), folder=Path(wanted["folder"]), checks=checks).findings
+    finally:
+        messages.set_language("en")
+    said = [text for one in found for text in (one.what, one.meaning, one.advice) if text]
+    assert [text for text in said if not re.search("[\u4e00-\u9fff]", text)] == []
 
 
 #: What a tool may do instead of its work.
