@@ -592,6 +592,26 @@ def test_a_project_that_was_renamed(desk: Desk, project: Path, versions: dict[st
     assert misc_xml.interpreter_name((moved / ".idea/misc.xml").read_text()) == "Python 3.12 (new name)"
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("VIRTUAL_ENV=/old place/.venv", "/old place/.venv"),
+        ("VIRTUAL_ENV='/old place/.venv'", "/old place/.venv"),
+        ('    VIRTUAL_ENV="/old/.venv"', "/old/.venv"),
+        ('VIRTUAL_ENV="$(dirname "$0")"', ""),
+        ("VIRTUAL_ENV='{here}'", ""),
+        ("# nothing", ""),
+    ],
+)
+def test_programs_of_an_environment_that_was_moved(desk: Desk, versions: dict[str, Path], line: str, said: str) -> None:
+    project = make_project(desk.folder / "demo")
+    activate = project / ".venv/bin/activate"
+    activate.write_text(f"deactivate () {{\n}}\n{line.format(here=project / '.venv')}\nexport VIRTUAL_ENV\n")
+    notes = mend_interpreter(project, desk).messages[1:]
+    assert bool(notes) is bool(said)
+    assert all(f"was made in {said}, where" in note for note in notes)
+
+
 def test_an_environment_that_was_deleted(desk: Desk, project: Path, versions: dict[str, Path]) -> None:
     register(project, python_of(project), "3.12.3", desk)
     python_of(project).unlink()
