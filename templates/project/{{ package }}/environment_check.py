@@ -1,26 +1,30 @@
-"""Can this machine train? Versions, device, memory, and a tiny model trained for a few steps."""
+"""Can this machine train? Interpreter, memory, disk, data, packages, device, and a tiny model trained."""
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
 from pathlib import Path
 
+from .command_line import parse
+from .config import TrainConfig
 from .config_file import PROJECT
 from .console import console, print_error, print_table, say
 from .environment import installed_version, requirements
+from .errors import UserError
+from .hardware_check import Area, check_disk, check_interpreter, check_memory
 
 
 def check_environment() -> int:
     """Print what was found; return 0 when training works here and 1 when something must be mended."""
     say(f"Python {platform.python_version()} on {platform.platform()}")
-    say(f"  {sys.executable}")
-    say(f"Memory: {memory_text()}; free disk space: {shutil.disk_usage(PROJECT).free / 2**30:.0f} GiB")
+    areas = [show(check()) for check in (check_interpreter, check_memory, check_disk, check_data)]
     problems = check_packages()
     if not problems:
+        areas.append(show(check_framework()))
         problems = check_training()
+    problems += [problem for area in areas for problem in area.problems]
     for problem in problems:
         print_error(problem)
     if not problems:
@@ -28,6 +32,41 @@ def check_environment() -> int:
             "[green]Everything is there: training works on this machine.[/green] Next: run train.py."
         )
     return 1 if problems else 0
+
+
+def show(area: Area) -> Area:
+    """Print the line of an area, and below it what could be better."""
+    say(area.says)
+    for hint in area.hints:
+        console.print(f"  {hint}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    return area
+
+
+def check_data() -> Area:
+    """Whether the table that training reads is there."""
+    try:
+        data = parse(TrainConfig, description="", config_files=["configs/train.yaml"], argv=[]).data
+    except UserError as error:
+        return Area(says="Data: unknown", problems=(str(error),))
+    file = getattr(data, "file", "")
+    if not file:
+        return Area(says="Data: made by the project itself")
+    path = PROJECT / file
+    if path.is_file():
+        return Area(says=f"Data: {file}, {path.stat().st_size / 2**20:.1f} MiB")
+    problem = f"{path} does not exist: put the table there, or set data.file in configs/train.yaml."
+    return Area(says=f"Data: {file} is missing", problems=(problem,))
+
+
+def check_framework() -> Area:
+    """Whether the framework's build, the driver and the chip fit together."""
+    try:
+        from .build_check import check_build
+
+        return check_build()
+    except Exception as error:
+        name = type(error).__name__
+        return Area(says="Framework: broken", problems=(f"It cannot be imported: {name}: {error}",))
 
 
 def check_packages() -> list[str]:
@@ -58,14 +97,6 @@ def how_to_install() -> str:
     if settings.exists() and "uv = " in settings.read_text(encoding="utf-8") and shutil.which("uv"):
         return "`uv sync`"
     return "`python -m pip install --upgrade pip` and then `python -m pip install -e . --group dev`"
-
-
-def memory_text() -> str:
-    """Return the size of main memory, where the system says it."""
-    try:
-        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
-    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
-        return "unknown"
 
 
 def check_training() -> list[str]:
