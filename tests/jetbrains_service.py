@@ -141,6 +141,7 @@ def serve(certificate: Path | None = None) -> Iterator[Service]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_arguments: None  # a client that goes away is part of the tests
     service.url = f"http://127.0.0.1:{server.server_port}"
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
