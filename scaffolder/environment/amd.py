@@ -187,7 +187,7 @@ def _finding(name: str, reason: str, advice: str, what: Command) -> Finding:
 _BUILT_IN = re.compile(
     r"Renoir|Cezanne|Lucienne|Barcelo|Rembrandt|Phoenix|Raphael|Granite Ridge|Picasso|Raven|Mendocino|Van ?Gogh|Kaveri|"
     r"Ryzen|Carrizo|Stoney|Mullins|Hawk Point|Krackan|Strix(?! Halo)|Radeon Graphics|Vega \d+ (Graphics|Mobile)|"
-    r"\b(6[68]0M|7[468]0M|8[489]0M)\b",
+    r"\b(6[168]0M|7[468]0M|8[2456789]0M|R[2-7] Graphics)\b",
     re.IGNORECASE,
 )
 
@@ -195,7 +195,8 @@ _BUILT_IN = re.compile(
 def _discrete(card: Card) -> bool:
     return (
         bool(card.name)
-        and not _BUILT_IN.search(card.text)
+        # lspci names the chip, Windows what the processor's box calls its graphics: AMD Radeon(TM) Graphics
+        and not _BUILT_IN.search(f"{card.text} {card.name.replace('(TM)', '')}")
         and re.search(r"Radeon|Instinct|MI\d", card.name) is not None
     )
 

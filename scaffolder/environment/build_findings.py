@@ -7,6 +7,7 @@ from typing import Any
 from scaffolder.environment.builds import (
     JETSON_INDEXES,
     LABELS,
+    Build,
     fitting_build,
     jetson_needs_own,
     libc_suffices,
@@ -81,6 +82,9 @@ def _nvidia(report: Report, framework: str, gpu: Gpu) -> list[Finding]:
         ]
     if one.row is None:
         return [_old_driver(report, gpu, needed_driver(report, one.rows[-1]), label)]
+    chosen = fitting_build(report, framework)
+    if chosen is not None and chosen.name not in {row.name for row in one.rows}:
+        return [_left_out(report, framework, gpu, chosen)]
     newest = next(row for row in rows(report, framework) if row.accelerator == "cuda")
     if newest not in one.rows and framework == "pytorch":
         return [
@@ -98,6 +102,33 @@ def _nvidia(report: Report, framework: str, gpu: Gpu) -> list[Finding]:
             )
         ]
     return []
+
+
+def _left_out(report: Report, framework: str, gpu: Gpu, chosen: Build) -> Finding:
+    """Two GPUs of very different age: whichever build is taken, one of them stays out."""
+    served = [
+        other
+        for other in report.accelerators.gpus
+        if other.kind == "cuda" and chosen.name in {row.name for row in match(report, framework, other).rows}
+    ]
+    # by their unique names: numbers mean other GPUs in PyTorch than in nvidia-smi where the kinds differ
+    names = ",".join(other.uuid or str(other.index) for other in served)
+    return Finding(
+        code="NM208",
+        severity="slows",
+        what=_("{gpu} is not served by the build {build}: no build has code for all GPUs here.").format(
+            gpu=gpu.name, build=chosen.name
+        ),
+        meaning=_("A training that takes this GPU fails: “no kernel image is available”."),
+        advice=_("Before training, name those that it may take:"),
+        commands=(
+            Command(
+                line=f'$env:CUDA_VISIBLE_DEVICES = "{names}"'
+                if report.platform == "win32"
+                else f"export CUDA_VISIBLE_DEVICES={names}"
+            ),
+        ),
+    )
 
 
 def _install(report: Report, framework: str) -> tuple[Command, ...]:

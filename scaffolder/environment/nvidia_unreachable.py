@@ -219,7 +219,7 @@ def _no_driver(system: System, card: Card) -> Finding:
         code="NM214",
         severity="slows",
         what=_("An NVIDIA card is here ({name}), but NVIDIA's driver is not installed.").format(
-            name=card.name or "10de:" + card.device
+            name=card.name if card.name and not card.name.startswith("Microsoft") else "10de:" + card.device
         ),
         meaning=_("Training runs on the processor; with the driver it would run on the card."),
         advice=steps.advice,
