@@ -114,6 +114,7 @@ NOT_FOR_PERSONS: dict[str, tuple[str, ...]] = {
     "install/process.py": ("Installing collected packages: ",),
     "install/project_file.py": ("framework_index: default",),
     "install/toml.py": ("nested too deeply",),
+    "pycharm/http.py": ("Tunnel connection failed: 407",),
     "pycharm/interpreter.py": ("import platform; print",),
     "pycharm/running.py": ("PID eq ",),
 }
