@@ -228,22 +228,30 @@ def mlp(
 
 
 def gated_mlp(
-    net: Net, x: Tensor, width: int, act: str, *, bias: bool = False, fused: bool = False, dropout: float = 0.0
+    net: Net,
+    x: Tensor,
+    width: int,
+    act: str,
+    *,
+    bias: bool = False,
+    fused: bool = False,
+    dropout: float = 0.0,
+    adapt: bool = True,
 ) -> Tensor:
     """SwiGLU and its kin (Shazeer, 2020): down(act(gate(x)) · up(x))."""
     hidden = x.shape[-1]
     if fused:
-        both = net.linear(x, "gate_up_proj", 2 * width, MLP, bias=bias)
+        both = net.linear(x, "gate_up_proj", 2 * width, MLP, bias=bias, adapt=adapt)
         shape = (*x.shape[:-1], width)
         gate, up = net.tape.split(both, [shape, shape])
         product = net.tape.mul(activate(net, gate, act), up)
         del both
     else:
-        gate = activate(net, net.linear(x, "gate_proj", width, MLP, bias=bias), act)
-        product = net.tape.mul(gate, net.linear(x, "up_proj", width, MLP, bias=bias))
+        gate = activate(net, net.linear(x, "gate_proj", width, MLP, bias=bias, adapt=adapt), act)
+        product = net.tape.mul(gate, net.linear(x, "up_proj", width, MLP, bias=bias, adapt=adapt))
         del gate
     product = net.tape.dropout(product, dropout)
-    return net.linear(product, "down_proj", hidden, MLP, bias=bias)
+    return net.linear(product, "down_proj", hidden, MLP, bias=bias, adapt=adapt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +262,7 @@ class Experts:
         count: How many there are, of which `active` work on a token.
         width: Of one expert's inner layer.
         shared: Inner width of the expert that every token passes, 0 without one; `shared_gate` weighs it.
+        adapted: peft's `all-linear` puts adapters beside the stacked experts (and then leaves out ordinary MLPs).
         router_bias: Whether the router has an offset for each expert that is trained.
     """
 
@@ -265,6 +274,7 @@ class Experts:
     shared_gate: bool = False
     router_bias: bool = False
     router_upcast: bool = False
+    adapted: bool = True
 
 
 def experts(net: Net, x: Tensor, e: Experts) -> Tensor:
@@ -272,22 +282,26 @@ def experts(net: Net, x: Tensor, e: Experts) -> Tensor:
     tape = net.tape
     batch, length, hidden = x.shape
     flat = x.view(batch * length, hidden)
-    router = net.weight("gate.weight", (e.count, hidden), EXPERTS)
+    gate = net.stack("gate.weight", (e.count, hidden), EXPERTS, adapt=e.adapted)
     if e.router_bias:
         net.weight("gate.bias", (e.count,), EXPERTS)
-    routed = tape.linear(tape.cast(flat, 4) if e.router_upcast else flat, router)
+    routed = tape.matmul(
+        tape.cast(flat, 4) if e.router_upcast else flat,
+        gate if isinstance(gate, Tensor) else gate.tensor,
+        (flat.shape[0], e.count),
+    )
     chosen = tape.map(tape.softmax(routed, 4), keep="nothing")
     del routed
     pairs = batch * length * e.active
     rows = tape.record(tape.new((pairs, hidden), flat.width), [tape.edge(flat)], [])
-    up = net.weight("experts.gate_up_proj", (e.count, 2 * e.width, hidden), EXPERTS)
-    down = net.weight("experts.down_proj", (e.count, hidden, e.width), EXPERTS)
+    up = net.stack("experts.gate_up_proj", (e.count, 2 * e.width, hidden), EXPERTS, rank=2, adapt=e.adapted)
+    down = net.stack("experts.down_proj", (e.count, hidden, e.width), EXPERTS, adapt=e.adapted)
     both = tape.grouped(rows, up)
     del rows
-    gate, value = tape.split(both, [(pairs, e.width), (pairs, e.width)])
+    opened, value = tape.split(both, [(pairs, e.width), (pairs, e.width)])
     del both
-    product = tape.mul(activate(net, gate, e.act), value)
-    del gate, value
+    product = tape.mul(activate(net, opened, e.act), value)
+    del opened, value
     result = tape.grouped(product, down)
     del product
     weights = Tensor((pairs, 1), result.width, chosen.storage, chosen.node)
@@ -298,9 +312,9 @@ def experts(net: Net, x: Tensor, e: Experts) -> Tensor:
     del weighed
     if e.shared:
         with net.scope("shared_expert"):
-            beside = gated_mlp(net, flat, e.shared, e.act)
+            beside = gated_mlp(net, flat, e.shared, e.act, adapt=not e.adapted)
         if e.shared_gate:
-            opened = tape.map(net.linear(flat, "shared_expert_gate", 1, MLP, bias=False), keep="output")
-            beside = tape.mul(beside, opened)
+            share = tape.map(net.linear(flat, "shared_expert_gate", 1, MLP, bias=False), keep="output")
+            beside = tape.mul(beside, share)
         output = tape.add(output, beside)
     return output.view(batch, length, hidden)

@@ -25,6 +25,7 @@ class Decoder:
             (attention and MLP side by side).
         parallel_norms: Of the `parallel` order: one norm for both branches, or one for each.
         mlp_bias, gated, fused_gate: Of the MLP.
+        mlp_adapted: Adapters are put beside ordinary MLPs.
         positions: Rows of a table of learned positions, 0 without one.
         embedding_norm: A norm right after the embeddings (BLOOM).
         embedding_width: Of the token table where it is narrower or wider than the blocks, and projected (OPT).
@@ -46,6 +47,7 @@ class Decoder:
     gated: bool = True
     fused_gate: bool = False
     mlp_bias: bool = False
+    mlp_adapted: bool = True
     positions: int = 0
     embedding_norm: bool = False
     embedding_width: int = 0
@@ -166,5 +168,7 @@ def _mlp(net: Net, spec: Decoder, x: Tensor, layer: int) -> Tensor:
     if mixture is not None:
         return experts(net, x, mixture)
     if spec.gated:
-        return gated_mlp(net, x, spec.inner, spec.act, bias=spec.mlp_bias, fused=spec.fused_gate)
+        return gated_mlp(
+            net, x, spec.inner, spec.act, bias=spec.mlp_bias, fused=spec.fused_gate, adapt=spec.mlp_adapted
+        )
     return mlp(net, x, spec.inner, spec.act, spec.mlp_names, bias=spec.mlp_bias)

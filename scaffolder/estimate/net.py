@@ -153,7 +153,7 @@ class Net:
         """A dense layer, with an adapter beside it where the method has them."""
         inputs = x.shape[-1]
         block = part not in (HEAD, EMBEDDINGS)
-        weight = self.weight(f"{name}.weight", (outputs, inputs), part, packed=block and adapt)
+        weight = self.weight(f"{name}.weight", (outputs, inputs), part, packed=block)
         offset = self.weight(f"{name}.bias", (outputs,), part) if bias else None
         result = self.tape.linear(x, weight, offset)
         if (
@@ -173,6 +173,23 @@ class Net:
         x = tape.cast(x, self.keeping.adapter_width)
         result = tape.add(result, tape.scale(tape.linear(tape.linear(x, down), up)))
         return tape.cast(result, width)
+
+    def stack(self, name: str, shape: Shape, part: str, *, rank: int = 1, adapt: bool = True) -> Weight | Tensor:
+        """Matrices of all experts, (experts, out, in) or one of (out, in), in a single parameter.
+
+        With adapters, peft adds the product of theirs to the whole parameter before it is used (`ParamWrapper`): a
+        second tensor of its size. `rank` multiplies the adapters' rank: 2 where one parameter holds two matrices.
+        """
+        weight = self.weight(name, shape, part)
+        if not adapt or self.keeping.trained != "adapters" or self.keeping.adapted != "all":
+            return weight
+        count = shape[0] if len(shape) == 3 else 1
+        inner = count * rank * self.keeping.rank
+        down = self._adapter(f"{name}.lora_A", (inner, shape[-1]))
+        up = self._adapter(f"{name}.lora_B", (shape[-2], inner))
+        tape = self.tape
+        merged = tape.new(shape, weight.width)
+        return tape.record(merged, [tape.edge(down.tensor), tape.edge(up.tensor)], [], flops=0)
 
     def _adapter(self, name: str, shape: Shape) -> Weight:
         full = self._prefix + name

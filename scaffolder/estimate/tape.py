@@ -242,7 +242,7 @@ class Tape:
         back = flops * ((x.node is not None) + (weight.leaf is not None))
         return self.record(output, edges, [x, cast], flops=back)
 
-    def grouped(self, x: Tensor, weight: Weight) -> Tensor:
+    def grouped(self, x: Tensor, weight: Weight | Tensor) -> Tensor:
         """Each row times the matrix of its own expert; `weight` is (experts, out, in).
 
         `grouped_mm` is none of the operations that autocast knows: it runs in the weight's own precision.
@@ -251,9 +251,10 @@ class Tape:
         output = self.new((x.shape[0], weight.shape[1]), weight.width)
         flops = 2 * x.shape[0] * weight.shape[1] * weight.shape[2]
         self.flops += flops
-        back = flops * ((x.node is not None) + (weight.leaf is not None))
-        edges = [self.edge(x), self._weight_edge(weight, weight.width)]
-        return self.record(output, edges, [x if weight.leaf else None], flops=back)
+        matrix = weight if isinstance(weight, Tensor) else weight.tensor
+        edges = [self.edge(x), self.edge(matrix)]
+        back = flops * sum(edge is not None for edge in edges)
+        return self.record(output, edges, [x if matrix.node else None, matrix if x.node else None], flops=back)
 
     def matmul(self, a: Tensor, b: Tensor, shape: Shape, width: int = 0) -> Tensor:
         """A product of two tensors; each is kept for the other's gradient.

@@ -71,6 +71,7 @@ def deepseek(c: Configuration) -> Decoder:
         attention=a,
         tied=c.flag("tie_word_embeddings", default=False),
         mixer=mixer,
+        mlp_adapted=False,
     )
     return replace(spec, mixture=lambda layer: None if layer < dense else mixture)
 

@@ -100,6 +100,7 @@ def _qwen_mixture(c: Configuration, spec: Decoder, *, shared: int) -> Decoder:
         act=spec.act,
         shared=shared,
         shared_gate=bool(shared),
+        adapted=not shared,
     )
     step = c.integer("decoder_sparse_step", default=1)
     plain = c.values.get("mlp_only_layers")
@@ -108,7 +109,7 @@ def _qwen_mixture(c: Configuration, spec: Decoder, *, shared: int) -> Decoder:
     def of(layer: int) -> Experts | None:
         return mixture if mixture.count and layer not in dense and (layer + 1) % step == 0 else None
 
-    return replace(spec, mixture=of)
+    return replace(spec, mixture=of, mlp_adapted=bool(shared))
 
 
 def _qwen_window(c: Configuration, spec: Decoder) -> Decoder:
