@@ -20,7 +20,19 @@ from scaffolder.doctor import explain
 from scaffolder.doctor.document import schema
 
 FOLDER = Path(__file__).parent
-COMMANDS = ("", "init", "doctor", "update")
+COMMANDS = (
+    "",
+    "init",
+    "doctor",
+    "estimate",
+    "update",
+    "pycharm status",
+    "pycharm install",
+    "pycharm tune",
+    "pycharm open",
+    "pycharm interpreter",
+    "mirrors",
+)
 
 
 def reference() -> str:
