@@ -41,6 +41,7 @@ several such lines the last counts, and everything else there is passed over. Ev
      "arch_list": ["sm_75", "sm_80", "compute_120"],
      "devices": [{"kind": "cuda", "name": "NVIDIA GeForce RTX 4090", "capability": "8.9", "total": 25282805760}],
      "computed": ["cuda:0"],                 devices that multiplied two matrices rightly
+     "device_error": "RuntimeError: …",      why a build for a GPU sees none
      "error": "RuntimeError: …",             what was raised, in full; the traceback's files are in "files"
      "warnings": ["…"],                      of Python's kind; what is written to standard error is read, too
      "libraries": ["/usr/local/cuda/lib64/libcudnn.so.9"],        NVIDIA's libraries that were loaded (Linux)
@@ -202,7 +203,7 @@ def _findings(system: System, trial: Trial, known: set[str]) -> Iterator[Finding
         yield _companion_finding(system, trial, stage, failed)
     elif failed is not None:
         yield _framework_finding(system, trial, failed)
-    reason = trial.text("device_error")
+    reason = trial.text("device_error") or _telling_warning(trial)
     if reason and failed is None and not trial.devices() and not _NO_GPU.search(reason):
         yield _device_finding(system, trial, reason)
     for name, entry in trial.companions().items():
@@ -218,6 +219,12 @@ def _findings(system: System, trial: Trial, known: set[str]) -> Iterator[Finding
             yield _companion_finding(system, trial, name, own)
     yield from _quiet_bitsandbytes(system, trial)
     yield from _foreign_libraries(system, trial)
+
+
+def _telling_warning(trial: Trial) -> str:
+    """PyTorch only warns where it looks for NVIDIA's GPUs in vain."""
+    warnings = (one for one in trial.items("warnings") if isinstance(one, str))
+    return next((one for one in warnings if one.startswith("CUDA initialization")), "")
 
 
 def _failure(trial: Trial) -> Failure | None:

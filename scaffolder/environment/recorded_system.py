@@ -107,7 +107,9 @@ class RecordedSystem:
         return None if name is None else self._output(name)
 
     def exists(self, path: str | Path) -> bool:
-        return self._key(path) in self._files()
+        name = self._key(path)
+        # a folder is there with any file in it
+        return name in self._files() or any(one.startswith(f"{name}/") for one in self._files())
 
     def glob(self, pattern: str) -> list[str]:
         from fnmatch import fnmatchcase
