@@ -271,10 +271,10 @@ def _app(language_given: bool) -> typer.Typer:
             str, typer.Argument(metavar="MODEL", help=_("A hub id such as Qwen/Qwen3-8B, a folder, or a config.json."))
         ],
         method: Annotated[
-            str, typer.Option("--method", metavar="METHOD", help="full, lora, qlora, pretrain, inference")
+            str, typer.Option("--method", metavar="METHOD", help="full|lora|qlora|pretrain|inference")
         ] = "",
         precision: Annotated[
-            str, typer.Option("--precision", metavar="NAME", help="float32, bf16-mixed, bf16, fp16-mixed, fp16")
+            str, typer.Option("--precision", metavar="NAME", help="float32|bf16-mixed|bf16|fp16-mixed|fp16")
         ] = "",
         context: Annotated[
             int | None,
@@ -300,10 +300,10 @@ def _app(language_given: bool) -> typer.Typer:
             bool | None,
             typer.Option("--checkpointing/--no-checkpointing", help=_("Compute activations twice to save memory.")),
         ] = None,
-        attention: Annotated[str, typer.Option("--attention", metavar="KIND", help="sdpa, eager")] = "sdpa",
+        attention: Annotated[str, typer.Option("--attention", metavar="KIND", help="sdpa|eager")] = "sdpa",
         optimizer: Annotated[
             str,
-            typer.Option("--optimizer", metavar="NAME", help="adamw, adamw-8bit, sgd, sgd-momentum, lion, adafactor"),
+            typer.Option("--optimizer", metavar="NAME", help="adamw|adamw-8bit|sgd|sgd-momentum|lion|adafactor"),
         ] = "adamw",
         accumulation: Annotated[
             int | None, typer.Option("--accumulation", metavar="N", help=_("Passes for one step of the optimizer."))

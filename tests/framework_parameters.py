@@ -28,12 +28,7 @@ def main() -> None:
 
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
-    counts: dict[str, object] = {}
-    for name, values in json.load(sys.stdin).items():
-        try:
-            counts[name] = count(values, torch, transformers)
-        except Exception as error:
-            counts[name] = f"{type(error).__name__}: {error}"
+    counts = {name: count(values, torch, transformers) for name, values in json.load(sys.stdin).items()}
     versions = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
     json.dump({"versions": versions, "parameters": counts}, sys.stdout, indent=2)
 

@@ -31,7 +31,7 @@ def document(result: Result) -> dict[str, Any]:
         "gpu": _room(result.room) if result.room else None,
         "smallest_gpus": [{"name": device.name, "memory": device.memory} for device in result.smallest],
         "speed": {
-            "unit": {"text": "token", "image": "image", "sound": "second of sound"}[result.model.reads],
+            "unit": {"text": "token", "image": "image", "sound": "second"}[result.model.reads],
             "flops_per_unit": result.speed.flops_per_unit,
             "units": result.speed.units,
             "seconds": asdict(result.speed.seconds) if result.speed.seconds else None,

@@ -160,7 +160,7 @@ def _attention(
         hidden=hidden,
         heads=heads,
         kv_heads=heads,
-        head=c.divided(hidden, heads, "hidden size / heads"),
+        head=c.divided(hidden, heads, "hidden_size/num_attention_heads"),
         bias=True,
         out_bias=True,
         fused=fused,

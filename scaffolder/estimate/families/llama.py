@@ -25,7 +25,11 @@ def attention(
     heads = c.integer("num_attention_heads")
     shared = c.integer("num_key_value_heads", default=kv_heads or heads)
     c.divided(heads, shared, "num_attention_heads / num_key_value_heads")
-    size = c.integer("head_dim", default=head) if c.has("head_dim") or head else c.divided(hidden, heads, "head size")
+    size = (
+        c.integer("head_dim", default=head)
+        if c.has("head_dim") or head
+        else c.divided(hidden, heads, "hidden_size/num_attention_heads")
+    )
     return Attention(
         hidden=hidden,
         heads=heads,
