@@ -11,8 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffolder import console
-from scaffolder.environment.mirrors import HUB, HUB_MIRROR, MIRRORS, MODELSCOPE, MODELSCOPE_PACKAGE, Mirror, mirror_of
-from scaffolder.environment.proxies import host_of, without_password
+from scaffolder.environment.network.mirrors import (
+    HUB,
+    HUB_MIRROR,
+    MIRRORS,
+    MODELSCOPE,
+    MODELSCOPE_PACKAGE,
+    Mirror,
+    mirror_of,
+)
+from scaffolder.environment.network.proxies import host_of, without_password
 from scaffolder.errors import ExitCode, NewmodelError, os_error
 from scaffolder.index_files import NotUnderstoodError, pip_text, uv_text
 from scaffolder.install.settings import pip_settings, uv_default_index, uv_files

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from scaffolder import messages, own_data
 from scaffolder.answers import Answer, missing
 from scaffolder.catalog import Catalog, Question
-from scaffolder.environment.choices import (
+from scaffolder.environment.builds.choices import (
     build_name,
     build_problems,
     framework_problem,

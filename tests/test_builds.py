@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaffolder import init, repository, template_source
-from scaffolder.environment.build_findings import judge
-from scaffolder.environment.builds import fitting_build
-from scaffolder.environment.choices import build_problems, framework_remark
+from scaffolder.environment.builds.build_findings import judge
+from scaffolder.environment.builds.builds import fitting_build
+from scaffolder.environment.builds.choices import build_problems, framework_remark
 from scaffolder.environment.facts import (
     Accelerators,
     Finding,

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaffolder.catalog import catalog
-from scaffolder.environment import compatibility
-from scaffolder.environment.compatibility import at_least, cuda_of_driver, last_driver, numbers, pair, table
+from scaffolder.environment.builds import compatibility
+from scaffolder.environment.builds.compatibility import at_least, cuda_of_driver, last_driver, numbers, pair, table
 from scaffolder.install.toml import read_toml
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -26,7 +26,7 @@ STATEMENTS = read_toml(REPOSITORY / "tests" / "pytorch_index_2_13.toml")["statem
 
 
 def test_what_is_generated_from_it_is_current() -> None:
-    again = "run: python -m scaffolder.environment.compatibility"
+    again = "run: python -m scaffolder.environment.builds.compatibility"
     macro = (REPOSITORY / "templates" / "macros" / "versions.jinja").read_text(encoding="utf-8")
     assert macro == compatibility.versions_macro(), again
     page = (REPOSITORY / "docs" / "compatibility.md").read_text(encoding="utf-8")

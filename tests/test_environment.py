@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaffolder.environment import accelerators, report, tools
+from scaffolder.environment import report, tools
 from scaffolder.environment.checks import CHECKS
 from scaffolder.environment.facts import Finding, Gpu, Interpreter, Report
+from scaffolder.environment.gpu import accelerators
 from scaffolder.environment.panel import panel, rows
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.environment.recorded_system import RecordedSystem

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaffolder.environment import accelerators, amd, apple, intel, nvidia, pci, virtual
-from scaffolder.environment.chips import capability_of
 from scaffolder.environment.facts import Accelerators, Finding, Gpu, GpuProcess
-from scaffolder.environment.nvml import nvml_device
+from scaffolder.environment.gpu import accelerators, amd, apple, intel, nvidia, pci, virtual
+from scaffolder.environment.gpu.chips import capability_of
+from scaffolder.environment.gpu.nvml import nvml_device
+from scaffolder.environment.gpu.visibility import unknown_device
 from scaffolder.environment.recorded_system import RecordedSystem
-from scaffolder.environment.visibility import unknown_device
 
 GIB = 1024**3
 MIB = 1024**2

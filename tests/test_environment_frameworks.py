@@ -18,11 +18,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaffolder.environment import framework_match, framework_probe, frameworks, report
+from scaffolder.environment import report
 from scaffolder.environment.facts import Accelerators, Finding, FrameworkBuild, Frameworks, Gpu, Report
-from scaffolder.environment.framework_causes import Failure, companion_version
-from scaffolder.environment.framework_errors import diagnose
-from scaffolder.environment.inventory import last_object
+from scaffolder.environment.frameworks import framework_match, framework_probe, frameworks
+from scaffolder.environment.frameworks.framework_causes import Failure, companion_version
+from scaffolder.environment.frameworks.framework_errors import diagnose
+from scaffolder.environment.frameworks.inventory import last_object
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.environment.recorded_system import RecordedSystem
 

@@ -10,12 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_machine import codes, make
 
-from scaffolder.environment import disk, machine, panel, report, tools
-from scaffolder.environment.control_groups import cpu_quota, memory_limit
+from scaffolder.environment import panel, report, tools
 from scaffolder.environment.facts import Disk, FrameworkBuild, Frameworks, Machine, Place, Report
-from scaffolder.environment.file_system import synchronised
-from scaffolder.environment.mounts import mount_of, mounts
-from scaffolder.environment.processor import processor
+from scaffolder.environment.hardware import disk, machine
+from scaffolder.environment.hardware.control_groups import cpu_quota, memory_limit
+from scaffolder.environment.hardware.file_system import synchronised
+from scaffolder.environment.hardware.mounts import mount_of, mounts
+from scaffolder.environment.hardware.processor import processor
 from scaffolder.environment.real_system import RealSystem
 
 GIB = 1024**3

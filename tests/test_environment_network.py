@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from made_machine import codes, make
 
 from scaffolder.environment import report
-from scaffolder.environment.certificate import interceptor, is_public, issuer_of
 from scaffolder.environment.facts import Finding, Report
-from scaffolder.environment.indexes import PYTORCH
-from scaffolder.environment.mirrors import MIRRORS, mirror_of
+from scaffolder.environment.network.certificate import interceptor, is_public, issuer_of
+from scaffolder.environment.network.indexes import PYTORCH
+from scaffolder.environment.network.mirrors import MIRRORS, mirror_of
+from scaffolder.environment.network.proxies import proxy, without_password
+from scaffolder.environment.network.web import ask
 from scaffolder.environment.panel import facts
-from scaffolder.environment.proxies import proxy, without_password
-from scaffolder.environment.web import ask
 
 NOW = "2026-11-24T10:00:00+00:00"
 DATE = "Tue, 24 Nov 2026 10:00:00 GMT"

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaffolder.environment import project, report
+from scaffolder.environment import report
 from scaffolder.environment.facts import Accelerators, Finding, Gpu, Interpreter, LastRun, ProjectState, Report, Tools
-from scaffolder.environment.project_files import compile_error
+from scaffolder.environment.projects import project
+from scaffolder.environment.projects.project_files import compile_error
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.environment.recorded_system import RecordedSystem
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaffolder.environment import python
 from scaffolder.environment.facts import Accelerators, Finding, Gpu, Interpreter, Report
+from scaffolder.environment.pythons import python
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.environment.recorded_system import RecordedSystem
 from scaffolder.environment.side_by_side import side_by_side

@@ -20,7 +20,7 @@ from scaffolder.catalog import catalog
 from scaffolder.cli import main
 from scaffolder.doctor import explain
 from scaffolder.environment.checks import CHECKS
-from scaffolder.environment.mirrors import MIRRORS
+from scaffolder.environment.network.mirrors import MIRRORS
 from scaffolder.messages import LANGUAGES
 
 SOURCE = Path(explain.__file__).parents[1]

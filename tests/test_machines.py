@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from scaffolder import messages
-from scaffolder.environment.builds import fitting_build
+from scaffolder.environment.builds.builds import fitting_build
+from scaffolder.environment.builds.compatibility import table
 from scaffolder.environment.checks import CHECKS
-from scaffolder.environment.compatibility import table
 from scaffolder.environment.facts import Report
 from scaffolder.environment.recorded_system import RecordedSystem
 from scaffolder.environment.report import inspect

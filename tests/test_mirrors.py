@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaffolder.environment.mirrors import MIRRORS
+from scaffolder.environment.network.mirrors import MIRRORS
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.errors import NewmodelError
 from scaffolder.index_files import NotUnderstoodError, pip_text, uv_text

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from jetbrains_service import Service, archive, cut_after, member, serve
 from made_machine import make
 
-from scaffolder.environment import pycharm as probe
+from scaffolder.environment.ide import pycharm as probe
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.environment.system import CommandResult
 from scaffolder.errors import NewmodelError

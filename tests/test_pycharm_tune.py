@@ -19,8 +19,8 @@ from jetbrains_service import product
 from made_machine import make
 
 from scaffolder import console
-from scaffolder.environment import pycharm as probe
 from scaffolder.environment.facts import PyCharm
+from scaffolder.environment.ide import pycharm as probe
 from scaffolder.environment.real_system import RealSystem
 from scaffolder.environment.system import CommandResult
 from scaffolder.errors import ExitCode, NewmodelError

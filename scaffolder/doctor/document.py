@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scaffolder.environment.builds import LABELS, Build, fitting_build
+from scaffolder.environment.builds.builds import LABELS, Build, fitting_build
 from scaffolder.environment.facts import Finding, Report
 
 #: Goes up when a field changes its meaning or goes away; a new field changes nothing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scaffolder.doctor.document import fitting_builds
-from scaffolder.environment.builds import LABELS
+from scaffolder.environment.builds.builds import LABELS
 from scaffolder.environment.checks import CHECKS
 from scaffolder.environment.facts import Finding, Report
 from scaffolder.environment.panel import SIGNS, STYLES, facts

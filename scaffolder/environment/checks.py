@@ -7,23 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from scaffolder.environment import (
-    accelerators,
-    build_findings,
-    disk,
-    framework_match,
-    framework_probe,
-    frameworks,
-    idea_health,
-    indexes,
-    machine,
-    network,
-    project,
-    pycharm,
-    python,
-    tools,
-)
+from scaffolder.environment import tools
+from scaffolder.environment.builds import build_findings
 from scaffolder.environment.facts import Finding, Report
+from scaffolder.environment.frameworks import framework_match, framework_probe, frameworks
+from scaffolder.environment.gpu import accelerators
+from scaffolder.environment.hardware import disk, machine
+from scaffolder.environment.ide import idea_health, pycharm
+from scaffolder.environment.network import indexes, network
+from scaffolder.environment.projects import project
+from scaffolder.environment.pythons import python
 from scaffolder.environment.system import System
 from scaffolder.messages import N_
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scaffolder.environment.facts import Disk, Finding, Gpu, Machine, Network, Report
-from scaffolder.environment.machine import GIB, size
-from scaffolder.environment.proxies import host_of
+from scaffolder.environment.hardware.machine import GIB, size
+from scaffolder.environment.network.proxies import host_of
 from scaffolder.messages import _, ngettext
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
 
-from scaffolder.environment.nvml import nvml_device, text
+from scaffolder.environment.gpu.nvml import nvml_device, text
 from scaffolder.environment.system import CommandResult, Nvml, WebAnswer, decode
 
 
@@ -207,7 +207,7 @@ class RealSystem:
         return answered.wait(timeout)
 
     def web(self, url: str, *, timeout: float, limit: int = 0) -> WebAnswer:
-        from scaffolder.environment.web import ask
+        from scaffolder.environment.network.web import ask
 
         return ask(url, timeout=timeout, limit=limit)
 

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from scaffolder.environment.facts import Command, Finding, Tools, command
-from scaffolder.environment.python_places import opens_a_dialog
+from scaffolder.environment.pythons.python_places import opens_a_dialog
+from scaffolder.environment.pythons.system_packages import install_command
 from scaffolder.environment.system import CommandResult, System
-from scaffolder.environment.system_packages import install_command
 from scaffolder.messages import _
 
 

@@ -177,7 +177,7 @@ def run_open(
         version: The newest installation if None.
         file: A file to show, and `line` the line of it.
     """
-    from scaffolder.environment import pycharm as probe
+    from scaffolder.environment.ide import pycharm as probe
     from scaffolder.pycharm.open import open_project
     from scaffolder.pycharm.status import chosen
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from scaffolder.environment.idea_health import to_exclude
-from scaffolder.environment.idea_module import IdeaModule, idea_module
+from scaffolder.environment.ide.idea_health import to_exclude
+from scaffolder.environment.ide.idea_module import IdeaModule, idea_module
 
 if TYPE_CHECKING:
     from scaffolder.environment.system import System

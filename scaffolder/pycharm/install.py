@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scaffolder.environment import pycharm as probe
 from scaffolder.environment.facts import newest_first
+from scaffolder.environment.ide import pycharm as probe
 from scaffolder.errors import NewmodelError, os_error
 from scaffolder.messages import _
 from scaffolder.pycharm import install_linux, install_macos, install_windows, releases

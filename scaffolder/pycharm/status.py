@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaffolder.environment import pycharm as probe
 from scaffolder.environment.facts import newest_first, project_python
-from scaffolder.environment.idea_module import idea_module
+from scaffolder.environment.ide import pycharm as probe
+from scaffolder.environment.ide.idea_module import idea_module
 from scaffolder.errors import NewmodelError
 from scaffolder.messages import _
 from scaffolder.pycharm import jdk_table

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scaffolder.environment import pycharm as probe
+from scaffolder.environment.ide import pycharm as probe
 from scaffolder.environment.system import decode
 from scaffolder.messages import _, ngettext
 from scaffolder.pycharm import exclusions, heap, interpreter, journal, module_file, plugins, text_file

@@ -1,0 +1,1 @@
+"""Frameworks in the project's interpreter: what is installed, whether it fits, whether it computes."""

@@ -1,0 +1,1 @@
+"""GPUs and their drivers: NVIDIA, AMD, Apple, Intel."""

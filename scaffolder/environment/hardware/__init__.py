@@ -1,0 +1,1 @@
+"""Memory, processor and disk, as a program here may really use them."""

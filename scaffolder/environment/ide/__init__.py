@@ -1,0 +1,1 @@
+"""PyCharm and how it sees a project."""

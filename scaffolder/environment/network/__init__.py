@@ -1,0 +1,1 @@
+"""Package indexes, model hubs, proxies, certificates and the clock."""

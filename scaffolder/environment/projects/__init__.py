@@ -1,0 +1,1 @@
+"""A project: its environment, data, files and last training."""

@@ -1,0 +1,1 @@
+"""Which Pythons are here, and what is wrong with them?"""
