@@ -642,6 +642,13 @@ def test_no_archive_writes_outside_its_folder(members: list[tuple[str, bytes, st
             assert inside.resolve() in (path.resolve(), *path.resolve().parents)
 
 
+def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "archive.tar.gz"
+    path.write_bytes(archive(member(f"{TOP}/a", kind=tarfile.SYMTYPE, link="a")))
+    with pytest.raises(NewmodelError, match="could write outside"):
+        unpack(path, tmp_path / "pycharm")
+
+
 def test_special_permission_bits_are_dropped(service: Service, run: Callable[..., Result]) -> None:
     service.add(
         "2026.1", archive(member(f"{TOP}/jbr/lib/chrome-sandbox", b"x", mode=0o4755), member(f"{TOP}/w", mode=0o666))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tarfile
@@ -98,8 +99,9 @@ class _Unpacking:
             self._folder.joinpath(*inner).symlink_to(target)
         root = os.path.realpath(self._folder)
         for inner in self._links:
-            real = os.path.realpath(self._folder.joinpath(*inner))
-            if real != root and not real.startswith(root + os.sep):
+            link = self._folder.joinpath(*inner)
+            real = os.path.realpath(link)
+            if _leads_in_a_circle(link) or (real != root and not real.startswith(root + os.sep)):
                 raise _hostile("/".join(inner))
 
     def _file(self, tar: tarfile.TarFile, member: tarfile.TarInfo, place: Path, inner: tuple[str, ...]) -> None:
@@ -160,3 +162,11 @@ def _hostile(name: str) -> NewmodelError:
 
 def _damaged(name: str) -> NewmodelError:
     return NewmodelError(_("{name} is damaged and cannot be unpacked.").format(name=name))
+
+
+def _leads_in_a_circle(link: Path) -> bool:
+    try:
+        link.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
