@@ -25,11 +25,11 @@ from .profiling import (
     SAVING,
     Profile,
     device_time,
-    milliseconds_of,
     too_short,
 )
 from .slow_causes import LARGER, StepCost
 from .training_config import TrainingConfig
+from .trials import compare
 
 FETCHED_STEPS = 3
 
@@ -54,11 +54,9 @@ def finish_profile(
         return
     fetch, fetch_computing, (inputs, target) = fetching(train, plan, step)
     inputs, target = send_to_device((inputs, target), profile.device)
-    one = larger = None
+    one = growth = None
     if plan.processes == 1 and LARGER * plan.batch_size <= plan.rows:
-        one = milliseconds_of(lambda: passes(inputs, target), profile.device)
-        many, targets = concatenate([inputs] * LARGER), concatenate([target] * LARGER)
-        larger = milliseconds_of(lambda: passes(many, targets), profile.device)
+        one, growth = try_larger(profile, passes, inputs, target)
 
     duration = 1000 * sum(profile.timed) / steps
     logging = profile.milliseconds(LOGGING) + profile.milliseconds(SAVING)
@@ -69,7 +67,6 @@ def finish_profile(
     passing = profile.milliseconds(FORWARD) + profile.milliseconds(BACKWARD)
     if one and profile.device.type != "cpu":  # forward and backward only hand their work to the device
         passing = min(config.accumulation_steps * one, duration - data - logging)
-    growth = max(larger / one, 1.0) if one and larger else None
     if growth and profile.device.type not in ("cpu", "cuda"):
         device = passing * min(max(growth - 1, 0.0) / (LARGER - 1), 1.0)
     cost = StepCost(
@@ -88,6 +85,25 @@ def finish_profile(
     )
     parts = {name: profile.milliseconds(name) for name in PARTS}
     write_profile(profile.folder, cost, advise, steps=steps, parts=parts, operations=trace.operations)
+
+
+def try_larger(
+    profile: Profile, passes: Callable[[Any, Any], object], inputs: Any, target: Any
+) -> tuple[float | None, float | None]:
+    """Milliseconds of the passes, and their growth with a larger batch; None where memory is too small."""
+
+    def work(inputs: Any, target: Any) -> None:
+        passes(inputs, target)
+        profile.wait()
+
+    try:
+        many, targets = concatenate([inputs] * LARGER), concatenate([target] * LARGER)
+        one, growth = compare(lambda: work(inputs, target), lambda: work(many, targets))
+    except RuntimeError as error:
+        if "memory" not in str(error):
+            raise
+        return None, None
+    return one, max(growth, 1.0)
 
 
 def fetching(train: Dataset[Any], plan: Plan, step: int) -> tuple[float, float, Any]:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 
 import torch
 from torch.autograd import DeviceType
@@ -29,7 +28,6 @@ WARMUP_STEPS = 3
 TRACED_STEPS = 10
 SETTLING_STEPS = 2  # between trace and clock
 TIMED_STEPS = 200
-SECONDS_PER_TRIAL = 1.0
 PARTS = ("data", "forward", "backward", "optimizer", "logging", "saving")
 DATA, FORWARD, BACKWARD, OPTIMIZER, LOGGING, SAVING = PARTS
 
@@ -187,23 +185,6 @@ def device_time(profile: Profile, trace: Trace, *, step: float, data: float, log
         return min(trace.device, step)  # a trace does not slow kernels
     share = trace.device / max(trace.step - trace.data - trace.logging, 1e-9)
     return min(share, 1.0) * max(step - data - logging, 0.0)
-
-
-def milliseconds_of(work: Callable[[], object], device: torch.device) -> float | None:
-    """Mean time that `work` takes, until the device has done it; None where the memory does not suffice."""
-    durations: list[float] = []
-    try:
-        while len(durations) < 12 and sum(durations) < SECONDS_PER_TRIAL:
-            began = time.perf_counter()
-            work()
-            if device.type != "cpu":
-                torch.accelerator.synchronize()
-            durations.append(time.perf_counter() - began)
-    except RuntimeError as error:
-        if "memory" not in str(error):
-            raise
-        return None
-    return 1000 * mean(durations[len(durations) // 3 :])  # the first ones warm up
 
 
 def too_short() -> None:

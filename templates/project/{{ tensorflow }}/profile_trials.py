@@ -6,7 +6,6 @@ Nothing here changes the result: the optimizer takes no step, and the best weigh
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -20,9 +19,9 @@ from .profile_report import write_profile
 from .profiling import PROFILED_BATCHES, Clock, Trace, newest_trace
 from .slow_causes import LARGER, StepCost
 from .training_config import TrainingConfig
+from .trials import compare
 
 FETCHED_BATCHES = 3
-SECONDS_PER_TRIAL = 1.0
 
 
 def finish_profile(
@@ -44,15 +43,15 @@ def finish_profile(
         return
     fetch, fetch_computing, batch = fetching(train.batch(config.batch_size))
     # Filling the window that rows are drawn from holds up the first batch of every epoch.
-    filling = milliseconds_of(lambda: next(iter(epochs)), times=1) or 0.0
-    filling = max(filling - fetch, 0.0) / -(-len(train) // config.batch_size)
+    began = time.perf_counter()
+    next(iter(epochs))
+    filling = max(1000 * (time.perf_counter() - began) - fetch, 0.0) / -(-len(train) // config.batch_size)
     step, callbacks = 1000 * mean(clock.batches), 1000 * mean(clock.callbacks)
     data = min(trace.data, step)
     device = device_time(trace, step - data - callbacks)
-    one = larger = None
+    one = growth = None
     if LARGER * config.batch_size <= len(train) and not tf.distribute.has_strategy():
-        one, larger = passes(model, batch), passes(model, repeated(batch))
-    growth = max(larger / one, 1.0) if one and larger else None
+        one, growth = try_larger(model, batch)
     per_step = config.accumulation_steps
     cost = StepCost(
         step=per_step * (step + filling),
@@ -90,9 +89,8 @@ def fetching(batches: tf.data.Dataset) -> tuple[float, float, Any]:
     return 1000 * passed / FETCHED_BATCHES, 1000 * min(work, passed) / FETCHED_BATCHES, batch
 
 
-def passes(model: keras.Model, batch: Any) -> float | None:
-    """Milliseconds of a forward and a backward pass; None where the memory does not suffice."""
-    inputs, target = batch
+def try_larger(model: keras.Model, batch: Any) -> tuple[float | None, float | None]:
+    """Milliseconds of the passes, and their growth with a larger batch; None where memory is too small."""
 
     @tf.function(jit_compile=bool(model.jit_compile))
     def gradients(inputs: Any, target: Any) -> Any:
@@ -101,26 +99,17 @@ def passes(model: keras.Model, batch: Any) -> float | None:
             loss = model.compute_loss(x=inputs, y=target, y_pred=outputs)
         return tape.gradient(loss, model.trainable_variables)
 
-    def work() -> None:
-        for gradient in gradients(inputs, target):
+    def work(batch: Any) -> None:
+        for gradient in gradients(*batch):
             if gradient is not None:
                 tf.convert_to_tensor(gradient).numpy()  # waits for the device
 
     try:
-        work()  # compiles
-        return milliseconds_of(work)
+        many = repeated(batch)
+        one, growth = compare(lambda: work(batch), lambda: work(many))
     except tf.errors.ResourceExhaustedError:
-        return None
-
-
-def milliseconds_of(work: Callable[[], object], times: int = 12) -> float:
-    """Mean time that `work` takes, of some times within a second."""
-    durations: list[float] = []
-    while len(durations) < times and sum(durations) < SECONDS_PER_TRIAL:
-        began = time.perf_counter()
-        work()
-        durations.append(time.perf_counter() - began)
-    return 1000 * mean(durations[len(durations) // 3 :])  # the first ones warm up
+        return None, None
+    return one, max(growth, 1.0)
 
 
 def repeated(batch: Any) -> Any:
