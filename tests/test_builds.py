@@ -445,6 +445,7 @@ def test_a_project_for_macs_alone_names_no_index(tmp_path: Path) -> None:
 RELEASES = template_source.releases().all()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("release", RELEASES[:2], ids=lambda release: release.tag)
 @pytest.mark.parametrize(("accelerator", "build"), [("cpu", "cpu"), ("cuda", "cu130"), ("rocm", "rocm7.2")])
 def test_the_new_question_is_answered_from_a_released_projects_old_answers(

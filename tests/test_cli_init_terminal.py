@@ -128,6 +128,7 @@ def test_every_question_with_its_default(terminal: Callable[..., Terminal], tmp_
     assert "In PyCharm" in person.screen() and "Without it" in person.screen()
 
 
+@pytest.mark.full
 def test_what_cannot_work_is_shown_disabled_with_the_reason(terminal: Callable[..., Terminal]) -> None:
     person = terminal("init", "demo", "--set", "framework=tensorflow", "--set", "task=foundations")
     for question in ("Which language", "What is the project called", "Under which name"):
@@ -151,6 +152,7 @@ def test_a_wrong_answer_is_said_at_the_prompt(terminal: Callable[..., Terminal],
     assert "Validation error" not in person.plain()
 
 
+@pytest.mark.full
 def test_the_column_to_predict_is_chosen_from_the_table(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     rows = "".join(f"{n},{n % 7},{'ab'[n % 2]}\n" for n in range(60))
     (tmp_path / "table.csv").write_text("number,rest,label\n" + rows, encoding="utf-8")
@@ -173,6 +175,7 @@ def test_the_column_to_predict_is_chosen_from_the_table(terminal: Callable[..., 
     assert "data_file: data/table.csv" in recorded
 
 
+@pytest.mark.full
 def test_no_consent_writes_nothing(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     names = [name for name, question in catalog().questions.items() if question.asked and name != "copyright_holder"]
     given = {"language": "en", "project_name": "demo", "package": "demo", "framework": "pytorch", "task": "tabular"}
@@ -187,6 +190,7 @@ def test_no_consent_writes_nothing(terminal: Callable[..., Terminal], tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("questions", [0, 1, 4])
 def test_ctrl_c_at_a_question(terminal: Callable[..., Terminal], tmp_path: Path, questions: int) -> None:
     person = terminal("init")
@@ -202,6 +206,7 @@ def test_ctrl_c_at_a_question(terminal: Callable[..., Terminal], tmp_path: Path,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.full
 def test_a_closed_terminal_does_not_wait(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     person = terminal("init")
     person.expect("In which folder?")
@@ -211,6 +216,7 @@ def test_a_closed_terminal_does_not_wait(terminal: Callable[..., Terminal], tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.full
 def test_chinese_from_the_locale(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     person = terminal("init", lang="zh_CN.UTF-8")
     person.expect("这台机器")
@@ -223,12 +229,14 @@ def test_chinese_from_the_locale(terminal: Callable[..., Terminal], tmp_path: Pa
     assert "已中断" in person.plain()
 
 
+@pytest.mark.full
 def test_the_terminal_follows_the_language_that_is_chosen(terminal: Callable[..., Terminal]) -> None:
     person = terminal("init", "demo")
     person.answer("Which language", DOWN)
     person.expect("项目叫什么名字")
 
 
+@pytest.mark.full
 def test_the_flag_wins_over_the_choice(terminal: Callable[..., Terminal]) -> None:
     person = terminal("init", "demo", "--lang", "en")
     person.answer("Which language", DOWN)

@@ -57,6 +57,7 @@ def test_an_answer_that_copier_yml_refuses(tmp_path: Path) -> None:
         render({"project_name": ""}, tmp_path / "demo")
 
 
+@pytest.mark.full
 @settings(
     max_examples=8,
     deadline=None,
@@ -321,6 +322,7 @@ def test_killed_while_filling_a_folder(tmp_path: Path, entries: int) -> None:
     assert names(tmp_path) == [".git", *WHOLE]
 
 
+@pytest.mark.full
 @posix_only
 @pytest.mark.parametrize("after", [0.4, 0.9, 1.4, 1.9, 2.4, 3.2])
 def test_the_command_killed_at_any_moment(tmp_path: Path, after: float) -> None:

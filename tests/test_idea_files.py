@@ -148,6 +148,7 @@ def test_schema_mapping(project: Path) -> None:
     assert "http://json-schema.org/draft-07/schema" in schema
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", AWKWARD_NAMES)
 def test_awkward_project_names(name: str) -> None:
     project = rendered_as(name)

@@ -176,6 +176,7 @@ def test_an_index_that_does_not_answer_is_given_up(
     assert indexed_requirements(project) == []
 
 
+@pytest.mark.full
 def test_giving_up_the_index_equals_the_other_answer(tmp_path: Path) -> None:
     project = render(tmp_path / "one" / "demo")
     give_up_framework_index(project)

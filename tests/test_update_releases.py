@@ -66,6 +66,7 @@ def test_something_has_been_released_twice() -> None:
     assert len(RELEASES) >= 2
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("release", EARLIER, ids=lambda release: release.tag)
 @pytest.mark.parametrize("cell", cells(), ids=label)
 def test_every_earlier_project_updates(
@@ -112,6 +113,7 @@ def test_an_unedited_project_becomes_a_new_one(newmodel: Callable[..., Any], tmp
         assert (folder / name).read_bytes() == (new / name).read_bytes(), name
 
 
+@pytest.mark.full
 def test_the_same_line_is_a_conflict_with_exit_code_1(newmodel: Callable[..., Any], tmp_path: Path) -> None:
     folder = make(tmp_path / "demo", EARLIER[-1], {}, tmp_path / "cache")
     old = render_text(EARLIER[-1], tmp_path / "cache", folder)
