@@ -120,6 +120,14 @@ def test_the_checks_have_names(newmodel: Newmodel, found: Callable[..., Any]) ->
     assert asked == [["tools", "python"]]
 
 
+def test_only_what_was_asked_for_is_said(newmodel: Newmodel, found: Callable[..., Any]) -> None:
+    found(BLOCKS, SAFE)
+    result = newmodel("doctor", "--only", "pycharm")
+    assert result.code == 0, "what another check found does not count"
+    assert "NM503" in result.out and "NM102" not in result.out
+    assert "What fits this machine" not in result.out
+
+
 def test_what_takes_time_comes_last() -> None:
     needs = [check.need for check in checks.CHECKS]
     slow = [need in ("time", "network") for need in needs]

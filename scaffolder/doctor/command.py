@@ -113,6 +113,10 @@ def _look(system: System, folder: Path, checks: Sequence[str], options: Options)
             report = inspect(system, folder=folder, checks=checks)
     else:
         report = inspect(system, folder=folder, checks=checks)
+    if options.only:
+        # the checks whose facts these need were made, too, and nobody asked what they found
+        asked = tuple(name for name in report.checks if name in options.only)
+        report = replace(report, checks=asked, findings=tuple(one for one in report.findings if one.check in asked))
     return _train(system, report) if options.train else report
 
 

@@ -52,8 +52,8 @@ def document(report: Report, version: str) -> Document:
 
 
 def fitting_builds(report: Report) -> tuple[Build, ...]:
-    """The build of each framework that has one for this machine; none where the GPU was not looked at."""
-    if "accelerators" not in report.checks:
+    """The build of each framework that has one for this machine; none where that was not asked."""
+    if "builds" not in report.checks:
         return ()
     found = (fitting_build(report, framework) for framework in LABELS)
     return tuple(build for build in found if build is not None)

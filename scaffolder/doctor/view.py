@@ -122,4 +122,6 @@ def verdict(report: Report) -> str:
         return ngettext(
             "Training works here; {count} thing slows it.", "Training works here; {count} things slow it.", slows
         ).format(count=slows)
+    if report.findings:
+        return _("Nothing that was looked at keeps training from working or slows it.")
     return _("Everything that was looked at is fine.")
