@@ -19,6 +19,10 @@ from demo.runs import Run
 from demo.training import fit, make_callbacks
 from demo.training_config import TrainingConfig
 
+# The machine may have other work: threads would wait for each other.
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+
 
 def in_memory(rows: int, width: int) -> tf.data.Dataset:
     random = np.random.default_rng(0)
@@ -74,10 +78,10 @@ def main(folder: Path) -> None:
     """Train each case and write down what its profile says."""
     rows = in_memory(2000, 64)
     found = {
-        "slow disk": profile(folder / "disk", slowly(rows, waiting=0.001), network(64, 16), batch_size=16),
+        "slow disk": profile(folder / "disk", slowly(rows, waiting=0.002), network(64, 16), batch_size=16),
         "heavy work, no worker": profile(folder / "one", slowly(rows, working=0.001), network(64, 16), batch_size=16),
         "tiny batch": profile(folder / "tiny", rows, network(64, 16), batch_size=2),
-        "large batch": profile(folder / "large", in_memory(4096, 512), network(512, 1024), batch_size=512),
+        "large batch": profile(folder / "large", in_memory(8192, 512), network(512, 1024), batch_size=1024),
     }
 
     def with_logging(*arguments: Any) -> list[keras.callbacks.Callback]:
