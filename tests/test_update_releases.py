@@ -75,9 +75,10 @@ def test_every_earlier_project_updates(
     folder = make(tmp_path / "demo", release, cell, tmp_path / "cache")
     assert newmodel("update", folder, "--check").code == 1
 
-    stages = folder / "demo" / "stages.py"
-    mine = '\n\ndef my_own_stage() -> None:\n    """Mine."""\n'
-    stages.write_text(stages.read_text(encoding="utf-8") + mine, encoding="utf-8")
+    # the templates have changed this file since, and not where it ends
+    pages = folder / "demo" / "pages.py"
+    mine = '\n\ndef my_own_page() -> None:\n    """Mine."""\n'
+    pages.write_text(pages.read_text(encoding="utf-8") + mine, encoding="utf-8")
     (folder / "my_notes.md").write_text("mine\n", encoding="utf-8")
     (folder / "AGENTS.md").unlink()
     commit(folder)
@@ -90,7 +91,7 @@ def test_every_earlier_project_updates(
 
     done = newmodel("update", folder)
     assert done.code == 0, done.err
-    assert mine in stages.read_text(encoding="utf-8")
+    assert mine in pages.read_text(encoding="utf-8")
     assert (folder / "my_notes.md").read_text(encoding="utf-8") == "mine\n"
     assert not (folder / "AGENTS.md").exists()
     assert (folder / "uv.lock").exists()
