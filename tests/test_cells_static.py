@@ -32,7 +32,11 @@ def catalog_values(question: str) -> list[str]:
 
 MATRIX = {label(answers): answers for answers in matrix()}
 CELLS = [label(answers) for cell in cells() if (answers := complete(cell)) is not None]
-every_project = pytest.mark.parametrize("name", MATRIX)
+#: The cells with their defaults in the fast layer, every row of the matrix in the full one.
+every_project = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if row < len(cells()) else pytest.mark.full) for row, name in enumerate(MATRIX)],
+)
 
 #: What a person who knows one project finds in every other one.
 EXPECTED = {
@@ -121,6 +125,7 @@ def test_no_two_sources_give_one_file(name: str) -> None:
     assert several == {}
 
 
+@pytest.mark.full
 def test_every_template_file_is_used_by_some_project() -> None:
     used = {source for name in MATRIX for origins in sources(name).values() for source in origins}
     there = {

@@ -108,6 +108,7 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
         one.process.close(force=True)
 
 
+@pytest.mark.full
 def test_every_question_with_its_default(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     person = terminal("init")
     person.answer("In which folder?")

@@ -104,8 +104,9 @@ def uv(project: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("accelerator", BUILDS)
-@pytest.mark.parametrize("package_manager", ["uv", pytest.param("pip", marks=pytest.mark.full)])
+@pytest.mark.parametrize("package_manager", ["uv", "pip"])
 def test_uv_sync_and_run_leave_the_chosen_build_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: str, package_manager: str, accelerator: str
 ) -> None:
@@ -157,7 +158,8 @@ def test_the_project_and_its_development_tools_are_installed_with_pip(
     assert not is_unfinished(project)
 
 
-@pytest.mark.parametrize("package_manager", ["uv", pytest.param("pip", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("package_manager", ["uv", "pip"])
 def test_an_index_that_does_not_answer_is_given_up(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -275,6 +277,7 @@ def wait_for(condition: object, seconds: float = 60) -> None:
     raise AssertionError("it did not happen in time")
 
 
+@pytest.mark.full
 def test_an_environment_that_was_killed_half_way_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: str
 ) -> None:

@@ -102,6 +102,7 @@ def test_every_earlier_project_updates(
     assert newmodel("update", folder).code == 0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("release", EARLIER, ids=lambda release: release.tag)
 def test_an_unedited_project_becomes_a_new_one(newmodel: Callable[..., Any], tmp_path: Path, release: Release) -> None:
     folder = make(tmp_path / "old" / "demo", release, {}, tmp_path / "cache")
