@@ -9,7 +9,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -187,24 +186,8 @@ class RealSystem:
                 pynvml.nvmlShutdown()
 
     def reachable(self, url: str, *, timeout: float) -> bool:
-        answered = threading.Event()
-
-        def ask() -> None:
-            import urllib.error
-            import urllib.request
-
-            request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "newmodel"})  # noqa: S310
-            try:
-                with urllib.request.urlopen(request, timeout=timeout):  # noqa: S310 - our own https addresses
-                    answered.set()
-            except urllib.error.HTTPError:  # any answer is one: some mirrors refuse HEAD
-                answered.set()
-            except (OSError, ValueError):
-                return
-
-        # urllib's time limit leaves out the name's resolution, which can hang for minutes: so wait beside it
-        threading.Thread(target=ask, daemon=True).start()
-        return answered.wait(timeout)
+        # any answer is one, a refusal too
+        return self.web(url, timeout=timeout).status is not None
 
     def web(self, url: str, *, timeout: float, limit: int = 0) -> WebAnswer:
         from scaffolder.environment.network.web import ask
