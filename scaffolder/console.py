@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -37,6 +37,13 @@ def say(message: RenderableType = "", *, style: str | None = None) -> None:
     """Show one message."""
     # a long path must stay one line, or it cannot be copied from the terminal
     err().print(message, style=style, soft_wrap=isinstance(message, str))
+
+
+def print_json(content: Any) -> None:
+    """Print one JSON object on standard output, for programs."""
+    import json
+
+    out().file.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
 
 def warn(message: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,14 +48,14 @@ def run_update(
     versions = available(project, releases(), to)
     if versions is None:
         if as_json:
-            _print_json({"current": project.version, "available": None})
+            console.print_json({"current": project.version, "available": None})
         else:
             console.say(_("{project} is up to date ({version}).").format(project=folder, version=project.version))
         return ExitCode.OK
     old, new = versions
     if check:
         if as_json:
-            _print_json({"current": old.tag, "available": new.tag})
+            console.print_json({"current": old.tag, "available": new.tag})
         else:
             console.say(
                 _("{new} is available, this project has {old}; “newmodel update” brings it in.").format(
@@ -77,7 +76,7 @@ def run_update(
             return ExitCode.OK
         apply(update)
         if as_json:
-            _print_json(
+            console.print_json(
                 {
                     "from": old.tag,
                     "to": new.tag,
@@ -130,7 +129,3 @@ def _say_what_next(update: Update) -> None:
         )
         return
     console.say(_("Done. Look at it with git diff, run the tests, then commit it."))
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    console.out().file.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")

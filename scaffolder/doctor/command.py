@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -155,8 +154,7 @@ def _show(system: System, report: Report, options: Options) -> None:
     if options.as_json:
         from scaffolder.doctor.document import document
 
-        content = document(report, version()).as_json()
-        console.out().file.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+        console.print_json(document(report, version()).as_json())
         return
     from scaffolder.doctor.view import show
 

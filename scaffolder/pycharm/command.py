@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +30,7 @@ def run_status(project: Path | None = None, *, as_json: bool = False, system: Sy
     system = system or RealSystem()
     found = status(system, None if project is None else _project(project))
     if as_json:
-        console.out().file.write(json.dumps(found.as_json(), ensure_ascii=False, indent=2) + "\n")
+        console.print_json(found.as_json())
     else:
         _show_status(found)
     problem = found.project is not None and found.project.problem is not None
