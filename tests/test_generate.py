@@ -339,7 +339,8 @@ def test_the_command_killed_at_any_moment(tmp_path: Path, after: float) -> None:
         process.send_signal(signal.SIGKILL)
     target = tmp_path / "demo"
     if target.exists():
-        assert set(render({"project_name": "demo"}, target).files) <= {
+        answers = {"project_name": "demo", "install_now": False, "use_git": False}
+        assert set(render(answers, target).files) <= {
             PurePosixPath(path.relative_to(target).as_posix()) for path in target.rglob("*")
         }
         shutil.rmtree(target)
