@@ -85,14 +85,25 @@ class Catalog:
     @cached_property
     def versions(self) -> Any:
         """The table of tested versions, `macros/versions.jinja`: `versions.torch`, `versions.python` and so on."""
+        return self._macros("versions")
+
+    def _macros(self, name: str) -> Any:
         from jinja2 import Environment, FileSystemLoader
 
         environment = Environment(loader=FileSystemLoader(self.folder), autoescape=False)  # noqa: S701 - no HTML
-        return environment.get_template("macros/versions.jinja").module
+        return environment.get_template(f"macros/{name}.jinja").module
 
-    def python_range(self, framework: str) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Lowest Python version that the framework has wheels for, and the first that is too new."""
-        oldest, too_new = self.versions.python[framework]
+    @cached_property
+    def base_models(self) -> dict[str, dict[str, Any]]:
+        """`macros/base_models.jinja`: names of the models that can be fine-tuned, by the answer `base_model`."""
+        return dict(self._macros("base_models").known)
+
+    def python_range(self, framework: str, task: str = "") -> tuple[tuple[int, int], tuple[int, int]]:
+        """Lowest Python version that the framework, and what the task needs beside it, has wheels for, and the first
+        that is too new.
+        """
+        python = self.versions.python
+        oldest, too_new = python.get(f"{framework}-{task}", python[framework])
         return _version(oldest), _version(too_new)
 
     @cached_property

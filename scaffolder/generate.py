@@ -40,11 +40,13 @@ class RenderedFile:
     Attributes:
         mode: Permission bits.
         from_template: Whether Jinja rendered it; the others are copies.
+        has_raw: Whether parts of its template are marked to be left as they are: such as a chat template in a test.
     """
 
     content: bytes
     mode: int
     from_template: bool
+    has_raw: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,10 +139,12 @@ class ProjectWorker(Worker):
         path = PurePosixPath(dst_relpath.as_posix())
         if path in self.rendered:
             raise BrokenTemplateError(f"two templates give the same file {path}")
+        from_template = self._source[0].name.endswith(self.template.templates_suffix)
         self.rendered[path] = RenderedFile(
             content=expected_contents,
             mode=0o755 if (expected_mode or 0) & 0o100 else 0o644,
-            from_template=self._source[0].name.endswith(self.template.templates_suffix),
+            from_template=from_template,
+            has_raw=from_template and b"{% raw %}" in (self.template.local_abspath / self._source[0]).read_bytes(),
         )
         return False
 
@@ -224,7 +228,7 @@ def check(rendering: Rendering, target: Path) -> None:
         if not file.from_template:
             continue
         text = file.content.decode("utf-8")
-        leftover = _LEFTOVER.search(text) if tell_leftovers else None
+        leftover = _LEFTOVER.search(text) if tell_leftovers and not file.has_raw else None
         if leftover:
             raise BrokenTemplateError(f"{path} still holds {leftover.group(0)!r} of its template")
         for own in own_paths:

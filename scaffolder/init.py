@@ -32,7 +32,7 @@ class Options:
         path: The project's folder; None where the answers or a question decide.
         settings: `key=value` texts.
         answers_file: A YAML or JSON file with answers.
-        data: The person's own table.
+        data: The person's own table or conversations.
         target_column: Which of its columns to predict.
         defaults: Take every default that is not given, and ask nothing.
         yes: Do not ask for consent.
@@ -97,7 +97,7 @@ def run_init(options: Options) -> ExitCode:
     if folder is None:
         folder = _ask_folder(options)
     answers = _answers(options, known, report, given, folder)
-    python = _python(report, known, str(answers.values["framework"]))
+    python = _python(report, known, str(answers.values["framework"]), str(answers.values["task"]))
     rendering = _render(answers, folder)
     if not options.as_json:
         _show(answers, known, rendering, folder, python, complete=options.dry_run)
@@ -137,23 +137,24 @@ def _check_here() -> None:
 
 def _given(options: Options, known: Catalog) -> dict[str, Answer]:
     """The answers that need no question: the file's, then the flags'."""
-    given: dict[str, Answer] = {}
-    if options.answers_file is not None:
-        given.update(from_file(options.answers_file, known))
-    given.update(from_settings(options.settings, known))
+    given = _settled(options, known)
     if options.data is not None:
         given["data_file"] = options.data
         given.setdefault("data", "own")
-        given.setdefault("task", "tabular")
+        given.setdefault("task", own_data.task_of(options.data))
     if options.target_column is not None:
         given["target_column"] = options.target_column
     if given.get("data_file") and "data" not in given:
         given["data"] = "own"
+    if given.get("data_file") and "task" not in given and own_data.task_of(str(given["data_file"])) == "llm":
+        given["task"] = "llm"
     if given.get("data") == "sample" and (given.get("data_file") or given.get("target_column")):
-        raise NewmodelError(_("data=sample and a table of your own exclude each other; leave one out."))
-    if options.data is not None and given["task"] != "tabular":
+        raise NewmodelError(_("data=sample and data of your own exclude each other; leave one out."))
+    if options.data is not None and given["task"] not in ("tabular", "llm"):
         raise NewmodelError(
-            _("There is no table in task={task}; leave --data out, or choose task=tabular.").format(task=given["task"])
+            _("There is no data of one's own in task={task}; leave --data out, or choose task=tabular or llm.").format(
+                task=given["task"]
+            )
         )
     if given.get("target_column") and "data_file" not in given and not options.ask:
         raise NewmodelError(_("--target-column needs the table that has it: --data PATH."))
@@ -198,9 +199,10 @@ def _check_folder(folder: Path) -> None:
 
 
 def _look_at_data(given: Mapping[str, Answer]) -> None:
-    """A wrong table is said at once, before the machine is looked at."""
+    """A wrong file is said at once, before the machine is looked at."""
     if given.get("data") == "own" and given.get("data_file"):
-        own_data.look_at(str(given["data_file"]), str(given.get("target_column", "")))
+        task = str(given.get("task", "tabular"))
+        own_data.look_at(str(given["data_file"]), task, str(given.get("target_column", "")))
 
 
 def _report(place: Path, *, quiet: bool) -> Report:
@@ -235,19 +237,33 @@ def _answers(options: Options, known: Catalog, report: Report, given: Mapping[st
         folder_name=folder.name or "my-model",
         follow_language=not options.language_given,
     )
-    return interview.run()
+    answers = interview.run()
+    if given.get("task") == "llm" and given.get("data_file") and "task" not in _settled(options, known):
+        answers.notes.insert(
+            0,
+            _("{file} holds conversations, so task is llm; for a table say --set task=tabular.").format(
+                file=Path(str(given["data_file"])).name
+            ),
+        )
+    return answers
 
 
-def _python(report: Report, known: Catalog, framework: str) -> Interpreter | None:
-    return report.python_for(*known.python_range(framework))
+def _settled(options: Options, known: Catalog) -> dict[str, Answer]:
+    """What the person said, without what follows from it."""
+    given = {} if options.answers_file is None else from_file(options.answers_file, known)
+    return {**given, **from_settings(options.settings, known)}
+
+
+def _python(report: Report, known: Catalog, framework: str, task: str) -> Interpreter | None:
+    return report.python_for(*known.python_range(framework, task))
 
 
 def _render(answers: Answers, folder: Path) -> Rendering:
     from scaffolder.generate import render
 
     values = dict(answers.values)
-    if answers.table is not None:
-        values["data_file"] = answers.table.answer
+    if answers.own is not None:
+        values["data_file"] = answers.own.answer
     return render(values, folder)
 
 
@@ -263,8 +279,8 @@ def _show(
 
 def _files(rendering: Rendering, answers: Answers) -> list[PurePosixPath]:
     files = list(rendering.files)
-    if answers.table is not None and not answers.table.stays:
-        files.append(PurePosixPath(answers.table.answer))
+    if answers.own is not None and not answers.own.stays:
+        files.append(PurePosixPath(answers.own.answer))
     return files
 
 
@@ -277,8 +293,8 @@ def _write(rendering: Rendering, answers: Answers, folder: Path) -> None:
     try:
         with staging(folder) as stage:
             write(rendering, stage.project)
-            if answers.table is not None:
-                own_data.put_into(stage.project, answers.table)
+            if answers.own is not None:
+                own_data.put_into(stage.project, answers.own)
             stage.commit()
     except KeyboardInterrupt:
         raise Interrupted from None

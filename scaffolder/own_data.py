@@ -1,4 +1,4 @@
-"""A person's own table: looked at before anything is written, then put into the project."""
+"""A person's own table or conversations: looked at before anything is written, then put into the project."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from scaffolder import table_errors
+from scaffolder import own_chats, table_errors
 from scaffolder.answers import nearest, shown
 from scaffolder.errors import NewmodelError, os_error
 from scaffolder.messages import _, ngettext
@@ -24,26 +24,16 @@ MAX_COPY_BYTES = 100 * 1024**2
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnTable:
-    """A table that a project can be made for.
+class OwnFile:
+    """A file that a project can be made for.
 
     Attributes:
         path: Where it is now.
-        columns: Names of its columns, in order; empty where it could not be looked into (Parquet without pyarrow).
-        suggested_target: The column that is probably to be predicted, empty where unknown.
-        problem: `classification` or `regression`, as it follows from the target; empty where unknown.
-        rows: Number of rows that were looked at, None where unknown.
-        complete: Whether these were all.
         size: Bytes.
     """
 
     path: Path
     size: int = 0
-    columns: tuple[str, ...] = ()
-    suggested_target: str = ""
-    problem: str = ""
-    rows: int | None = None
-    complete: bool = True
 
     @property
     def stays(self) -> bool:
@@ -61,6 +51,25 @@ class OwnTable:
         """Its name below `data/`: characters that some operating system cannot hold in a name are replaced."""
         return re.sub(r'[<>:"|?*\\\x00-\x1f]', "_", self.path.name).strip(" ")
 
+
+@dataclass(frozen=True, kw_only=True)
+class OwnTable(OwnFile):
+    """A table.
+
+    Attributes:
+        columns: Names of its columns, in order; empty where it could not be looked into (Parquet without pyarrow).
+        suggested_target: The column that is probably to be predicted, empty where unknown.
+        problem: `classification` or `regression`, as it follows from the target; empty where unknown.
+        rows: Number of rows that were looked at, None where unknown.
+        complete: Whether these were all.
+    """
+
+    columns: tuple[str, ...] = ()
+    suggested_target: str = ""
+    problem: str = ""
+    rows: int | None = None
+    complete: bool = True
+
     @property
     def summary(self) -> str:
         """One line for the preview."""
@@ -73,23 +82,93 @@ class OwnTable:
         return f"{self.path.name}: {rows}, {columns}"
 
 
-def look_at(text: str, target: str = "") -> OwnTable:
-    """The table at a path that a person typed.
+@dataclass(frozen=True, kw_only=True)
+class OwnChats(OwnFile):
+    """Conversations.
+
+    Attributes:
+        format: As the project's `chats.format` has it; empty where it could not be looked into.
+        count: Conversations that were looked at, None where unknown.
+        complete: Whether these were all.
+        mistakes: Records that cannot be used, and what is wrong with the first one.
+    """
+
+    format: str = ""
+    count: int | None = None
+    complete: bool = True
+    mistakes: int = 0
+    first_mistake: str = ""
+
+    @property
+    def summary(self) -> str:
+        """One line for the preview."""
+        if self.count is None:
+            return _("{file} (not looked into: that needs pyarrow)").format(file=self.path.name)
+        text = ngettext("{count} conversation", "{count} conversations", self.count).format(count=f"{self.count:,}")
+        if not self.complete:
+            text = _("{rows} looked at, more follow").format(rows=text)
+        text = _("{file}: {conversations} ({format})").format(
+            file=self.path.name, conversations=text, format=_FORMATS().get(self.format, self.format)
+        )
+        if self.mistakes:
+            more = ngettext("{count} record cannot be used", "{count} records cannot be used", self.mistakes)
+            text += f"; {more.format(count=f'{self.mistakes:,}')}: {self.first_mistake}"
+        return text
+
+
+def task_of(text: str) -> str:
+    """The task that a file is for: `llm` where it holds conversations by its name or its header, else `tabular`."""
+    try:
+        path = _absolute(text)
+        if path.suffix.lower() in own_chats.ENDINGS:
+            return "llm"
+        if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
+            return "tabular"
+        with path.open("rb") as file:
+            header = file.readline(10_000).decode("utf-8-sig", errors="replace")
+    except (NewmodelError, OSError):
+        return "tabular"  # what is wrong with it is said when it is read
+    names = {name.strip().strip('"').lower() for name in re.split(r"[,;\t|]", header)}
+    return "llm" if any(wanted <= names for wanted in own_chats.COLUMNS) else "tabular"
+
+
+def look_at(text: str, task: str, target: str = "") -> OwnTable | OwnChats:
+    """The table or the conversations at a path that a person typed.
 
     Args:
+        task: `llm` for conversations; a table otherwise.
         target: The column to predict; the table's suggestion where empty.
 
     Raises:
-        NewmodelError: If there is no table, or it cannot be learned from, in one sentence.
+        NewmodelError: If there is no such file, or it cannot be learned from, in one sentence.
     """
     path = _absolute(text)
     try:
         if path.is_dir():
-            raise NewmodelError(_("{path} is a folder; give the file with the table.").format(path=path))
+            what = _("the conversations") if task == "llm" else _("the table")
+            raise NewmodelError(_("{path} is a folder; give the file with {what}.").format(path=path, what=what))
         state = path.stat() if path.exists() else None
     except OSError as error:
         raise os_error(error, path) from error
-    return _look_at(path, target, (state.st_size, state.st_mtime_ns) if state else (0, 0))
+    size, changed = (state.st_size, state.st_mtime_ns) if state else (0, 0)
+    if task == "llm":
+        return _look_at_chats(path, size, changed)
+    return _look_at(path, target, (size, changed))
+
+
+@lru_cache(maxsize=8)
+def _look_at_chats(path: Path, size: int, changed: int) -> OwnChats:
+    """Remembered as long as size and time of the file stay."""
+    seen = own_chats.look_at(path)
+    return OwnChats(
+        path=path,
+        size=size,
+        format=seen.format,
+        count=seen.count,
+        complete=seen.complete,
+        mistakes=seen.mistakes,
+        first_mistake=seen.first_mistake,
+    )
 
 
 @lru_cache(maxsize=8)
@@ -133,8 +212,8 @@ def check_target(name: str, columns: Sequence[str]) -> None:
         )
 
 
-def put_into(project: Path, table: OwnTable) -> None:
-    """Copy the table into the project's `data/`, unless it is too large.
+def put_into(project: Path, table: OwnFile) -> None:
+    """Copy the file into the project's `data/`, unless it is too large.
 
     Raises:
         NewmodelError: If it cannot be copied.
@@ -173,3 +252,14 @@ def _absolute(text: str) -> Path:
         return path if path.is_absolute() else Path.cwd() / path
     except (OSError, RuntimeError, ValueError):
         raise NewmodelError(_("{path} is no path of a file.").format(path=shown(text))) from None
+
+
+def _FORMATS() -> dict[str, str]:  # noqa: N802
+    return {
+        "messages": _("messages as OpenAI has them"),
+        "sharegpt": "ShareGPT",
+        "alpaca": "Alpaca",
+        "prompt_completion": _("prompt and completion"),
+        "preference": _("preference pairs"),
+        "text": _("plain text"),
+    }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from scaffolder.catalog import Catalog
 from scaffolder.messages import N_, _, ngettext
+from scaffolder.own_data import OwnTable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     from scaffolder.questions import Answers
 
 #: Named in the decisions by other lines.
-_SHOWN_ELSEWHERE = ("project_name", "data_file")
+_SHOWN_ELSEWHERE = (
+    "project_name",
+    "data_file",
+    "base_model_name",
+    "llm_batch_size",
+    "llm_accumulation",
+    "llm_checkpointing",
+    "llm_max_length",
+)
 
 
 def decisions(answers: Answers, catalog: Catalog, *, target: Path, python: Interpreter | None, version: str) -> Table:
@@ -37,12 +46,16 @@ def decisions(answers: Answers, catalog: Catalog, *, target: Path, python: Inter
         if name == "package" and answers.package.reason:
             text.append(f"  ({answers.package.reason})", style="yellow")
         table.add_row(_(_TITLES.get(name, name)), text)
-        if name == "data" and answers.table is not None:
-            table.add_row("", Text(answers.table.summary))
-            if answers.table.stays:
-                table.add_row("", Text(_("it is large and stays at {path}").format(path=answers.table.path)))
-        if name == "target_column" and answers.table is not None and answers.table.problem:
-            table.add_row("", Text(_PROBLEMS()[answers.table.problem]))
+        if name == "data" and answers.own is not None:
+            table.add_row("", Text(answers.own.summary))
+            if answers.own.stays:
+                table.add_row("", Text(_("it is large and stays at {path}").format(path=answers.own.path)))
+        if name == "target_column" and isinstance(answers.own, OwnTable) and answers.own.problem:
+            table.add_row("", Text(_PROBLEMS()[answers.own.problem]))
+        if name == "base_model" and value == "other":
+            table.add_row("", Text(str(answers.values["base_model_name"])))
+        if name == "method" and answers.training:
+            table.add_row("", Text(answers.training))
     if python is not None:
         table.add_row("Python", Text(f"{python.text}  {python.path}"))
     table.add_row(_("template"), Text(version))
@@ -91,6 +104,9 @@ _TITLES = {
     "task": N_("task"),
     "data": N_("data"),
     "target_column": N_("column to predict"),
+    "base_model": N_("base model"),
+    "hub": N_("models from"),
+    "method": N_("fine-tuning"),
     "accelerator": N_("accelerator"),
     "precision": N_("precision"),
     "package_manager": N_("package manager"),

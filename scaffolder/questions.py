@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaffolder import messages, own_data
+from scaffolder import base_models, messages, own_data
 from scaffolder.answers import Answer, missing
 from scaffolder.catalog import Catalog, Question
 from scaffolder.environment.builds.choices import (
@@ -26,10 +26,13 @@ from scaffolder.environment.facts import Report
 from scaffolder.errors import Interrupted, NewmodelError
 from scaffolder.messages import _
 from scaffolder.names import PackageName, check_package, package_name
-from scaffolder.own_data import OwnTable
+from scaffolder.own_data import OwnChats, OwnTable
 
 if TYPE_CHECKING:
     from scaffolder.generate import Source
+
+#: Asked only with certain other answers.
+_WITH_OTHERS = ("data_file", "target_column", "copyright_holder", "base_model_name")
 
 #: A menu with more lines than this is no help: such a column is typed, with completion.
 _LONGEST_MENU = 25
@@ -56,13 +59,15 @@ class Answers:
     Attributes:
         values: By the question's name; what copier.yml's conditions leave out is not among them.
         package: Where the package's name comes from.
-        table: The person's own table, if any.
+        own: The person's own table or conversations, if any.
+        training: For a language model: what is trained, how, and whether it fits.
         notes: What else the preview should say.
     """
 
     values: dict[str, Answer] = field(default_factory=dict)
     package: PackageName = field(default_factory=lambda: PackageName(""))
-    table: OwnTable | None = None
+    own: OwnTable | OwnChats | None = None
+    training: str = ""
     notes: list[str] = field(default_factory=list)
 
 
@@ -73,6 +78,11 @@ def unavailable(report: Report, catalog: Catalog, framework: str | None = None) 
         framework: The one that was chosen, if it has been: it decides what the accelerators can do.
     """
     reasons: dict[str, Reason] = {}
+    if framework is not None:
+        for name in [choice.value for choice in catalog.questions["task"].choices]:
+            text = _python_problem(report, catalog, framework, name)
+            if text:
+                reasons[f"task.{name}"] = Reason(text=text)
     for name in [choice.value for choice in catalog.questions["framework"].choices]:
         reason = _framework_reason(report, catalog, name)
         if reason is not None:
@@ -121,20 +131,29 @@ def _framework_reason(report: Report, catalog: Catalog, name: str) -> Reason | N
     problem = framework_problem(report, name)
     if problem:
         return Reason(text=problem, absent=True)
-    oldest, too_new = catalog.python_range(name)
+    text = _python_problem(report, catalog, name)
+    return Reason(text=text) if text else None
+
+
+def _python_problem(report: Report, catalog: Catalog, framework: str, task: str = "") -> str:
+    """Why no Python here will do for a framework, or for a task with it; empty where one does."""
+    oldest, too_new = catalog.python_range(framework, task)
     if not report.interpreters or report.python_for(oldest, too_new) is not None:
-        return None
+        return ""
     if report.intel_python_alone:
-        return Reason(text=_("every Python here is one for Intel chips"))
+        return _("every Python here is one for Intel chips")
     if report.arm_python_alone:
-        return Reason(text=_("every Python here is one for ARM; Windows' packages are for x64"))
-    return Reason(
-        text=_("{framework} has packages for Python {oldest} to {newest}; here is {found}").format(
-            framework=label,
-            oldest=f"{oldest[0]}.{oldest[1]}",
-            newest=f"{too_new[0]}.{too_new[1] - 1}",
-            found=", ".join(one.text for one in report.interpreters[:3]),
-        )
+        return _("every Python here is one for ARM; Windows' packages are for x64")
+    values = {
+        "oldest": f"{oldest[0]}.{oldest[1]}",
+        "newest": f"{too_new[0]}.{too_new[1] - 1}",
+        "found": ", ".join(one.text for one in report.interpreters[:3]),
+    }
+    if task:
+        return _("it needs Python {oldest} to {newest}; here is {found}").format(**values)
+    label = next(choice.label for choice in catalog.questions["framework"].choices if choice.value == framework)
+    return _("{framework} has packages for Python {oldest} to {newest}; here is {found}").format(
+        framework=label, **values
     )
 
 
@@ -229,6 +248,8 @@ class Interview:
             self._result.values[name] = answer
             if name == "framework" and (remark := self._remark(str(answer))):
                 self._result.notes.append(remark)
+            if name == "method":
+                self._describe_training(question)
             if name == "language" and self._ask and self._follow_language and name not in self._given:
                 messages.set_language(str(answer))
         return self._result
@@ -249,7 +270,11 @@ class Interview:
         if self._report is None:
             return {}
         framework = self._result.values.get("framework")
-        return unavailable(self._report, self._catalog, None if framework is None else str(framework))
+        reasons = unavailable(self._report, self._catalog, None if framework is None else str(framework))
+        if "base_model" in self._result.values:
+            for method, text in base_models.refused(self._report, self._result.values).items():
+                reasons[f"method.{method}"] = Reason(text=text, absent=True)
+        return reasons
 
     def _reasons_text(self) -> dict[str, str]:
         return {key: reason.text for key, reason in self._reasons().items()}
@@ -263,8 +288,9 @@ class Interview:
         settled = self._report is None and question.secret
         if not (self._ask and question.asked) or settled:
             return self._validated(question, copier_question, default)
-        if name == "target_column" and self._result.table is not None and self._result.table.columns:
-            return self._target(self._result.table)
+        table = self._result.own
+        if name == "target_column" and isinstance(table, OwnTable) and table.columns:
+            return self._target(table)
         return self._prompt(question, copier_question, default)
 
     def _take(self, question: Question, copier_question: Any) -> Answer:
@@ -293,10 +319,12 @@ class Interview:
         elif name == "package":
             self._result.package = package_name(str(self._result.values["project_name"]), self._catalog)
             suggested = self._result.package.name
-        elif name == "target_column" and self._result.table is not None:
-            suggested = self._result.table.suggested_target
+        elif name == "target_column" and isinstance(self._result.own, OwnTable):
+            suggested = self._result.own.suggested_target
         elif self._report is None:
             suggested = None
+        elif name in base_models.QUESTIONS:
+            suggested = base_models.suggestion(name, self._report, self._result.values)
         elif name == "framework_index" and "framework_build" in self._given:
             suggested = "framework"
         else:
@@ -333,29 +361,50 @@ class Interview:
         if name == "package":
             check_package(str(value), self._catalog)
         elif name == "data_file" and str(value).strip():
-            own_data.look_at(str(value), str(self._given.get("target_column", "")))
-        elif name == "target_column" and self._result.table is not None and str(value):
-            own_data.check_target(str(value), self._result.table.columns)
+            self._look_at(str(value))
+        elif name == "target_column" and isinstance(self._result.own, OwnTable) and str(value):
+            own_data.check_target(str(value), self._result.own.columns)
 
     def _note(self, name: str, answer: Answer) -> None:
         """Remember what later questions and the preview need."""
         if self._report is None:
             return
         if name == "data_file":
-            self._result.table = own_data.look_at(str(answer), str(self._given.get("target_column", "")))
+            self._result.own = self._look_at(str(answer))
         elif name == "package" and name in self._given:
             self._result.package = PackageName(str(answer))
 
-    def _not_asked(self, question: Question) -> None:
+    def _look_at(self, path: str) -> OwnTable | OwnChats:
+        return own_data.look_at(path, str(self._result.values["task"]), str(self._given.get("target_column", "")))
+
+    def _describe_training(self, question: Question) -> None:
+        """What a language model project will train, for the preview."""
         if self._report is None:
             return
-        if question.name in self._given and question.name in ("data", "data_file", "target_column"):
+        values = self._result.values
+        self._result.training = base_models.summary(self._report, values, question.label(values["method"]))
+        if remark := base_models.remark(values):
+            self._result.notes.append(remark)
+
+    def _not_asked(self, question: Question) -> None:
+        if self._report is None or question.name not in self._given:
+            return
+        needs = {
+            "data": _("task=tabular or task=llm"),
+            "data_file": _("task=tabular or task=llm, and data=own"),
+            "target_column": _("task=tabular and data=own"),
+            "base_model": "task=llm",
+            "base_model_name": "task=llm, base_model=other",
+            "hub": _("task=llm and a base_model from the hub"),
+            "method": "task=llm",
+        }
+        if question.name in needs:
             raise NewmodelError(
-                _("{key} means nothing with the other answers: it needs task=tabular and data=own.").format(
-                    key=question.name
+                _("{key} means nothing with the other answers: it needs {needs}.").format(
+                    key=question.name, needs=needs[question.name]
                 )
             )
-        if question.name in self._given and question.name == "framework_build":
+        if question.name == "framework_build":
             raise NewmodelError(
                 _(
                     "{key} means nothing with the other answers: it needs framework=pytorch and "
@@ -426,7 +475,7 @@ class Interview:
                 "validate": lambda text: text in table.columns or _("The table has no such column."),
             }
         answer = str(_ask(structure, table.suggested_target))
-        self._result.table = own_data.look_at(str(table.path), answer)
+        self._result.own = own_data.look_at(str(table.path), "tabular", answer)
         return answer
 
 
@@ -483,9 +532,9 @@ def check_complete(catalog: Catalog, given: Mapping[str, Answer]) -> None:
         NewmodelError: If a question that a terminal would ask has no answer.
     """
     names = [question.name for question in missing(catalog, given)]
-    # the first two have no meaning with the sample, and with one's own table its own checks ask for them; a copyright
-    # needs a licence, and has a default that is right for anyone
-    names = [name for name in names if name not in ("data_file", "target_column", "copyright_holder")]
+    # these have no meaning with the sample, and with one's own data its own checks ask for them; a copyright needs a
+    # licence, and has a default that is right for anyone; a language model's are computed
+    names = [name for name in names if name not in (*_WITH_OTHERS, *base_models.QUESTIONS)]
     if names:
         raise NewmodelError(
             _(

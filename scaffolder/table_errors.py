@@ -1,7 +1,7 @@
-"""What a project's table reader says, in the person's language.
+"""What a project's readers of tables and conversations say, in the person's language.
 
-The reader is a file of the generated project: plain Python without a catalog. So its sentences are taken from its
-source, as patterns for what it says and as texts for the catalog.
+They are files of the generated project: plain Python without a catalog. So their sentences are taken from their
+source, as patterns for what they say and as texts for the catalog.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from pathlib import Path
 from scaffolder import messages
 from scaffolder.template_source import templates_folder
 
-_ERRORS = {"TableError", "ParquetReaderMissing"}
+_ERRORS = {"TableError", "ParquetReaderMissing", "UserError"}
+#: The reader of conversations, below `templates/project`.
+CONVERSATIONS = ("{{ llm }}/data_files.py", "{{ llm }}/conversations.py")
 _PHRASES = "NOT_A_TEXT_FILE"  # parts of sentences, kept in a table
 
 
@@ -32,11 +34,16 @@ class Sentence:
     pattern: re.Pattern[str]
 
 
-def translated(said: str) -> str:
-    """A sentence of the reader in the language in use; as it is where it is not known."""
+def translated(said: str, *readers: str) -> str:
+    """A sentence of a reader in the language in use; as it is where it is not known.
+
+    Args:
+        readers: Files of the reader, below `templates/project`; the reader of tables if none.
+    """
     if messages.language() == "en":
         return said
-    for sentence in sentences(_reader()):
+    files = [templates_folder() / "project" / reader for reader in readers] or [_reader()]
+    for sentence in [sentence for file in files for sentence in sentences(file)]:
         match = sentence.pattern.fullmatch(said)
         if match:
             fields = {name: messages.translate(value) for name, value in match.groupdict().items()}
@@ -44,7 +51,7 @@ def translated(said: str) -> str:
     return said
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
 def sentences(source: Path) -> tuple[Sentence, ...]:
     """Every sentence that `source` raises, the most particular first."""
     tree = ast.parse(source.read_text(encoding="utf-8"))

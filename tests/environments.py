@@ -90,7 +90,8 @@ def project_description(framework: str) -> str:
 def tasks() -> list[str]:
     """The tasks that copier.yml offers."""
     questions = yaml.safe_load((TEMPLATES / "copier.yml").read_text(encoding="utf-8"))
-    return list(questions["task"]["choices"].values())
+    choices = questions["task"]["choices"].values()
+    return [choice["value"] if isinstance(choice, dict) else choice for choice in choices]
 
 
 def environment_python_of(path: Path) -> Path:

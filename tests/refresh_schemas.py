@@ -16,7 +16,7 @@ from pathlib import Path
 import copier
 import yaml
 
-from tests.environments import framework_environment
+from tests.environments import framework_environment, tasks
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 
@@ -26,7 +26,7 @@ def main() -> None:
     questions = yaml.safe_load((TEMPLATES / "copier.yml").read_text(encoding="utf-8"))
     frameworks = [choice["value"] for choice in questions["framework"]["choices"].values()]
     python = framework_environment("pytorch")  # the classes need no framework, so one environment is enough
-    for framework, task in itertools.product(frameworks, questions["task"]["choices"].values()):
+    for framework, task in itertools.product(frameworks, tasks()):
         with tempfile.TemporaryDirectory() as folder:
             data = {"framework": framework, "task": task, "package": "model"}
             copier.run_copy(str(TEMPLATES), folder, data=data, defaults=True, quiet=True, unsafe=False)

@@ -48,6 +48,7 @@ def advise(
     precision: Precision | None = None,
     samples: int = SAMPLES,
     rank: int = 16,
+    eight_bit: bool = True,
 ) -> Advice:
     """The most thorough way that fits into `memory_bytes` on each of `gpus` GPUs.
 
@@ -56,22 +57,24 @@ def advise(
         bf16: Whether the chip has it; float16 is taken otherwise.
         method: Only this one, if given.
         samples: For one step of the optimizer.
+        eight_bit: Whether the optimizer may keep its state in 8 bits, to train all parameters of a larger model.
     """
     length = length or usual_length(found)
     kind: Precision = precision or ("bf16-mixed" if bf16 else "fp16-mixed")
     start = Plan(precision=kind, length=length, target=target, gpus=gpus, rank=rank)
     wanted = (method,) if method else ("full", "lora", "qlora")
     choices = [plan for plan in _ladder(start, found) if plan.method in wanted]
+    choices = [plan for plan in choices if eight_bit or plan.optimizer == "adamw"]
     for plan in choices:
         if fits(found, plan, memory_bytes) is None:
             continue
         each = max(samples // gpus, 1)
         batch = _power_of_two(largest_batch(found, plan, memory_bytes, most=each))
-        passes = max(1, -(-each // batch))
-        chosen = replace(plan, batch=batch, accumulation=passes)
-        if fits(found, chosen, memory_bytes) is None and batch > 1:  # gradients stay between passes
-            chosen = replace(chosen, batch=batch // 2, accumulation=passes * 2)
-        return _advice(found, chosen, memory_bytes, fit=True)
+        while batch:
+            chosen = replace(plan, batch=batch, accumulation=max(1, -(-each // batch)))
+            if fits(found, chosen, memory_bytes) is not None:
+                return _advice(found, chosen, memory_bytes, fit=True)
+            batch //= 2  # gradients stay between passes, which takes room as well
     last = choices[-1] if choices else replace(start, method=method or "qlora", checkpointing=True)
     return _advice(found, last, memory_bytes, fit=False)
 

@@ -74,11 +74,20 @@ def find(name: str, environ: Mapping[str, str] | None = None) -> Found:
     if cached is not None:
         return Found(configuration=_parsed(_read(cached), name, str(cached)), place=str(cached))
     known = table()
-    exact = {key.lower(): key for key in known}.get(identifier.lower())
+    exact = {key.lower(): key for key in known}.get(_shape_of(identifier).lower())
     if exact is not None:
         place = _("newmodel's own table of {date}").format(date=_document()["written"])
         return Found(configuration=Configuration(known[exact], exact), place=place)
     return _from_hub(identifier, environ)
+
+
+def _shape_of(identifier: str) -> str:
+    """The entry of our table with the layers of a model that `newmodel init` offers by its instruction-tuned name."""
+    from scaffolder.base_models import base_models
+
+    return next(
+        (base.shape for base in base_models().values() if base.huggingface.lower() == identifier.lower()), identifier
+    )
 
 
 @cache

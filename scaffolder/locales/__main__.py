@@ -19,7 +19,7 @@ from babel.messages.pofile import read_po, write_po
 from jinja2 import Environment
 
 from scaffolder.messages import DOMAIN, LANGUAGES, LOCALES
-from scaffolder.table_errors import phrases, sentences
+from scaffolder.table_errors import CONVERSATIONS, phrases, sentences
 from scaffolder.template_source import templates_folder
 
 _KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
@@ -40,6 +40,10 @@ def extract() -> Catalog:
     reader = templates_folder() / "project" / "{{ tabular }}" / "table_format.py"
     for message in [*(sentence.text for sentence in sentences(reader)), *phrases(reader)]:
         catalog.add(message, None, [("table_format.py", 1)])
+    for name in CONVERSATIONS:
+        reader = templates_folder() / "project" / name
+        for sentence in sentences(reader):
+            catalog.add(sentence.text, None, [(reader.name, 1)])
     return catalog
 
 

@@ -79,7 +79,7 @@ class Table:
 
     Attributes:
         pins: Version that a generated project pins, by package.
-        python: Lowest Python, and the first that is too new, by framework.
+        python: Lowest Python, and the first that is too new, by framework, or by `framework-task`.
         builds: The preferred ones first.
         pypi: What PyPI has of the pinned versions.
         earlier: Release (`2.8`) and build of frameworks that may be installed, with the chips they have code for.
@@ -201,8 +201,9 @@ def versions_macro() -> str:
     lines = [
         "{#- Made from environment/compatibility.toml by python -m scaffolder.environment.builds.compatibility. -#}",
         "{#- The one table of tested versions. `newmodel update` moves a project to newer ones. -#}",
-        *(f"{{%- set {name} = '{version}' -%}}" for name, version in known.pins.items()),
-        "{#- Python versions for which the framework (and Keras) has wheels: lowest, and first that is too new. -#}",
+        *(f"{{%- set {name.replace('-', '_')} = '{version}' -%}}" for name, version in known.pins.items()),
+        "{#- Python versions for which the framework (and Keras) has wheels: lowest, and first that is too new; by",
+        "    framework-task where the task's other packages have fewer. -#}",
         "{%- set python = " + "{" + ", ".join(f"'{name}': {value!r}" for name, value in known.python.items()) + "} -%}",
         "{#- PyTorch's own package indexes, by build. -#}",
         "{%- set pytorch_index = {",

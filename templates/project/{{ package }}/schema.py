@@ -12,17 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from .config import EvalConfig, FinetuneConfig, PredictConfig, TrainConfig
 from .config_file import PROJECT, plain
 from .runs import write_atomically
 from .settings import NOT_SET, is_union, sections_of, settings_of
+from .stage_configs import STAGES
 
-STAGES = (TrainConfig, FinetuneConfig, EvalConfig, PredictConfig)
 SCALARS = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 
 
 def write_schema(
-    config_classes: Sequence[type] = STAGES, path: Path = PROJECT / "configs" / "schema.json"
+    config_classes: Sequence[type] = tuple(STAGES.values()), path: Path = PROJECT / "configs" / "schema.json"
 ) -> None:
     """Write the schema of these classes to `path`."""
     write_atomically(path, json.dumps(make_schema(config_classes), indent=2, ensure_ascii=False) + "\n")

@@ -4,15 +4,21 @@ The order is a function of the seed and the epoch, so training can go on from an
 again to get there. Rows of one step, with `batch_size` 4, `accumulation_steps` 2 and 2 processes:
 
     step 0:  batch 0 (a b c d)  batch 1 (e f g h)     process 0 takes (a c) (e g), process 1 takes (b d) (f h)
+
+Each row counts the same in a step, or by its weight, such as the number of its tokens, where the data set has
+`weights`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset, default_collate
 
 from .interruption import leave_interrupts_to_parent
@@ -38,6 +44,7 @@ class Plan:
         seed: Of the shuffling.
         process: Number of this process, from 0.
         processes: Number of processes that share each batch.
+        weights: How much each row counts, (rows,) whole numbers; None: all the same.
     """
 
     rows: int
@@ -46,10 +53,13 @@ class Plan:
     seed: int = 0
     process: int = 0
     processes: int = 1
+    weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.rows < 1:
             raise ValueError("the training set has no rows")
+        if self.weights is not None and self.weights.min() < 1:
+            raise ValueError("each row needs a weight of 1 or more")
 
     @property
     def steps_per_epoch(self) -> int:
@@ -65,11 +75,30 @@ class Plan:
         """How many rows of a batch of `batch_size` belong to this process; 0 where there are too few."""
         return len(range(self.process, batch_size, self.processes))
 
+    def shares(self, step: int) -> list[int]:
+        """How much of each batch of `step` is this process' own: its rows, or their weights."""
+        if self.weights is None:
+            return [self.share(size) for size in self.batch_sizes(step)]
+        rows = self.rows_of_step(step)
+        starts = range(0, len(rows), self.batch_size)
+        batches = (rows[start : start + self.batch_size] for start in starts)
+        return [int(self.weights[batch[self.process :: self.processes]].sum()) for batch in batches]
+
+    def total(self, step: int, values: np.ndarray | None = None) -> int:
+        """Rows in optimizer step `step`, of all processes, or the sum of their `values` (rows,)."""
+        return sum(self.batch_sizes(step)) if values is None else int(values[self.rows_of_step(step)].sum())
+
+    def rows_of_step(self, step: int) -> np.ndarray:
+        """The rows that optimizer step `step` sees, of all processes, in their order."""
+        epoch, step_of_epoch = divmod(step, self.steps_per_epoch)
+        size = self.batch_size * self.accumulation_steps
+        order = shuffled(self.rows, mixed_seed(self.seed, epoch))
+        return order[step_of_epoch * size : (step_of_epoch + 1) * size].numpy()
+
     def batches(self, first_step: int, last_step: int) -> Iterator[Batch]:
         """This process' part of every batch from `first_step` up to, not including, `last_step`."""
         for epoch in range(first_step // self.steps_per_epoch, -(-last_step // self.steps_per_epoch)):
-            generator = torch.Generator().manual_seed(mixed_seed(self.seed, epoch))
-            order = torch.randperm(self.rows, generator=generator)
+            order = shuffled(self.rows, mixed_seed(self.seed, epoch))
             start_of_epoch = epoch * self.steps_per_epoch
             for step in range(
                 max(first_step, start_of_epoch), min(last_step, start_of_epoch + self.steps_per_epoch)
@@ -82,6 +111,24 @@ class Plan:
                     own = rows[self.process :: self.processes] if self.share(size) else rows[:1]
                     yield Batch(own.tolist(), mixed_seed(self.seed, step, number, self.process))
                     start += size
+
+
+@lru_cache(maxsize=2)  # the epoch that is trained, and the next one, whose rows are fetched in advance
+def shuffled(rows: int, seed: int) -> Tensor:
+    """The numbers of all rows in random order."""
+    return torch.randperm(rows, generator=torch.Generator().manual_seed(seed))
+
+
+def row_values(dataset: Dataset[Any], name: str) -> np.ndarray | None:
+    """A number for each row of `dataset`, from its attribute `name`; None where it has none.
+
+    `weights`: how much each row counts. `tokens`: how many tokens it has, for the tokens per second.
+    """
+    if isinstance(dataset, Subset):
+        values = row_values(dataset.dataset, name)
+        return None if values is None else values[dataset.indices]
+    values = getattr(dataset, name, None)
+    return None if values is None else np.asarray(values)
 
 
 class FetchedBatches(Dataset[Any]):

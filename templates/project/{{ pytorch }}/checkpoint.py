@@ -3,6 +3,8 @@
     checkpoints/best/model.safetensors       weights of the best epoch so far
     checkpoints/last/training.safetensors    weights, optimizer and progress: all that going on needs
 
+Of a model with frozen parts they hold what training changes: the weights that learn, and the buffers.
+
 Each file is written under another name and then renamed, which replaces its predecessor in one move: whenever
 the process is killed, there is one whole file.
 """
@@ -62,8 +64,33 @@ def save_weights(model: nn.Module, folder: Path) -> None:
     _write(folder / WEIGHTS_FILE, _independent(model.state_dict()), {})
 
 
+def save_changes(model: nn.Module, folder: Path) -> None:
+    """Write what training changes in `model`, so no frozen weights, to `folder`/model.safetensors."""
+    _write(folder / WEIGHTS_FILE, _independent(changing_state(model)), {})
+
+
+def changing_state(model: nn.Module) -> dict[str, Tensor]:
+    """The weights that are not frozen, and the buffers; of a model without frozen weights all that it has.
+
+    What is frozen lies where the model was loaded from, and may be many times as large, or in 4 bits.
+    """
+    state = model.state_dict()
+    weights = dict(model.named_parameters(remove_duplicate=False))
+    if all(weight.requires_grad for weight in weights.values()):
+        return state
+    buffers = {name for name, _ in model.named_buffers(remove_duplicate=False)}
+    return {
+        name: value
+        for name, value in state.items()
+        if name in buffers or (name in weights and weights[name].requires_grad)
+    }
+
+
 def load_weights(model: nn.Module, folder: Path) -> None:
-    """Give `model` the weights in `folder`/model.safetensors. Raises UserError when they do not fit."""
+    """Give `model` the weights in `folder`/model.safetensors; frozen ones may be missing there.
+
+    Raises UserError when they do not fit.
+    """
     file = folder / WEIGHTS_FILE
     tensors, _ = _read(file)
     _fill(model, tensors, file)
@@ -78,11 +105,11 @@ def save_state(
     scaler: Mapping[str, Any],
     order: Mapping[str, int],
 ) -> None:
-    """Write all that going on needs to `folder`/training.safetensors.
+    """Write all that going on needs, but for frozen weights, to `folder`/training.safetensors.
 
     `scaler` is the state of the loss scaling of float16; `order` holds what decides which rows a step sees.
     """
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors = {f"model.{name}": tensor for name, tensor in changing_state(model).items()}
     for weight, values in optimizer.state_dict()["state"].items():
         for name, value in values.items():
             if isinstance(value, Tensor):
@@ -156,7 +183,11 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _fill(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
     try:
-        model.load_state_dict(tensors)
+        result = model.load_state_dict(tensors, strict=False)
+        missing = [name for name in result.missing_keys if name in changing_state(model)]
+        if missing or result.unexpected_keys:
+            names = missing or result.unexpected_keys
+            raise RuntimeError(f"{'it lacks' if missing else 'it also has'} {', '.join(names[:3])}")
     except RuntimeError as error:
         detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(f"{file} holds the weights of a model of another shape: {detail}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,8 +13,11 @@ from torch import nn
 from .training_config import TrainingConfig
 
 
-def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """AdamW over the weights that are not frozen; biases and normalisation (1-d tensors) do not decay."""
+def make_optimizer(model: nn.Module, config: TrainingConfig, **options: Any) -> torch.optim.Optimizer:
+    """AdamW over the weights that are not frozen; biases and normalisation (1-d tensors) do not decay.
+
+    `options` are handed to AdamW, such as `betas` or `fused`.
+    """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {
@@ -22,7 +26,7 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Opti
         },
         {"params": [parameter for parameter in trainable if parameter.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, **options)
 
 
 def warmup_cosine(step: int, *, steps: int, warmup: int) -> float:

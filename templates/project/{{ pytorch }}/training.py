@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, send_to_device
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
-from .batches import Plan, training_loader
-from .checkpoint import STATE_FILE, History, Progress, load_state, load_weights, save_state, save_weights
+from .batches import Plan, row_values, training_loader
+from .checkpoint import STATE_FILE, History, Progress, load_state, load_weights, save_changes, save_state
 from .console import say
 from .device import make_accelerator
 from .errors import UserError
 from .evaluation import Loss, evaluation_loader, mean_loss
 from .freezing import set_training_mode
 from .interruption import Interruption, interruption
+from .out_of_memory import explain_out_of_memory
 from .profile_trials import finish_profile
 from .profiling import BACKWARD, DATA, FORWARD, LOGGING, OPTIMIZER, SAVING, NoProfile, Profile
 from .randomness import mixed_seed, seed_device
@@ -36,6 +39,7 @@ from .schedule import make_optimizer, make_schedule
 from .training_config import TrainingConfig
 from .training_log import TrainingLog, training_log
 
+SHOWN_ROWS = 8  # of a batch that went wrong
 DROPOUT = 1  # tells the seeds of what is random in the model from those of fetching the same batch
 
 
@@ -50,6 +54,7 @@ def fit(
     monitor: str = "validation_loss",
     optimizer: torch.optim.Optimizer | None = None,
     phase: str = "",
+    savings: Sequence[str] = (),
 ) -> History:
     """Train `model` and leave it with the weights of its best epoch.
 
@@ -59,7 +64,8 @@ def fit(
 
     Args:
         model: Takes the inputs of a batch (a tensor or a dictionary of tensors) and gives its outputs.
-        train: Gives `(inputs, target)` for a row number.
+        train: Gives `(inputs, target)` for a row number. Where it has `weights`, a whole number for each row,
+            a row counts that much: it has so many losses, such as one for each token.
         validation: Likewise; with None, the training loss decides which epoch is best.
         config: How to train.
         run: Where results are kept.
@@ -67,15 +73,20 @@ def fit(
         monitor: Column of the history whose smallest value is best.
         optimizer: AdamW as `config` says, unless given; its rates are then the peaks of the schedule.
         phase: Name of a part of a training in several parts, with checkpoints in `checkpoints/<phase>/`.
+        savings: What else than smaller batches takes less memory, for the message when there is too little.
 
     Raises:
-        UserError: When the loss stops being a number, or when there is nothing to go on with.
+        UserError: When the loss stops being a number, when memory is too small, or when there is nothing to
+            go on with.
         KeyboardInterrupt: After Ctrl-C, with a message on how to go on.
     """
     loop = Loop(
         model, train, validation, config, run, loss=loss, monitor=monitor, optimizer=optimizer, phase=phase
     )
-    loop.train()
+    smaller = f"a smaller training.batch_size (now {config.batch_size}) with as many more "
+    smaller += f"training.accumulation_steps (now {config.accumulation_steps})"
+    with explain_out_of_memory([smaller, *savings] if config.batch_size > 1 else savings):
+        loop.train()
     return loop.progress.history
 
 
@@ -114,7 +125,9 @@ class Loop:
             seed=config.seed,
             process=self.accelerator.process_index,
             processes=self.accelerator.num_processes,
+            weights=row_values(train, "weights"),
         )
+        self.tokens = row_values(train, "tokens")
         self.train_rows = train
         self.validation = None
         if validation is not None:
@@ -145,9 +158,12 @@ class Loop:
             "accumulation_steps": config.accumulation_steps,
             "seed": config.seed,
         }
+        if self.plan.weights is not None:
+            self.order["weight"] = int(self.plan.weights.sum())
         self.patience = 0 if config.overfit_batches else config.patience
         self.progress = Progress(epochs_before=max((int(row["epoch"]) for row in run.history()), default=0))
         self.loss_sum = torch.zeros((), device=self.accelerator.device)  # of this process, in this epoch
+        self.losses: deque[tuple[int, Tensor]] = deque(maxlen=1000)  # by step, since they were last looked at
         if config.resume and (self.checkpoints / "last" / STATE_FILE).exists():
             self.restore()
 
@@ -228,21 +244,21 @@ class Loop:
     def train_step(self, batches: Iterator[Any]) -> Tensor:
         """Take one optimizer step on the mean loss of its rows; return the loss of its last batch."""
         step = self.progress.step
-        sizes = self.plan.batch_sizes(step)
-        for number, size in enumerate(sizes):
+        shares, total = self.plan.shares(step), self.plan.total(step, self.plan.weights)
+        for number, own in enumerate(shares):
             with self.part(DATA):
                 inputs, target = send_to_device(next(batches), self.accelerator.device, non_blocking=True)
-            own = self.plan.share(size)
             seed = mixed_seed(self.config.seed, step, number, self.plan.process, DROPOUT)
             seed_device(seed, self.accelerator.device)
-            more = number < len(sizes) - 1
+            more = number < len(shares) - 1
             with self.accelerator.no_sync(self.trained) if more else nullcontext():
                 with self.part(FORWARD):
                     loss = self.loss(self.trained(inputs), target).mean()
                 with self.part(BACKWARD):
                     # A row weighs the same in whichever batch and process it is, and processes are averaged.
-                    self.accelerator.backward(loss * (own * self.plan.processes / sum(sizes)))
+                    self.accelerator.backward(loss * (own * self.plan.processes / total))
             self.loss_sum.add_(loss.detach(), alpha=own)
+            self.losses.append((step, loss.detach()))
         with self.part(OPTIMIZER):
             if self.scaler:
                 self.scaler.unscale_(self.optimizer)
@@ -281,7 +297,7 @@ class Loop:
         whole = progress.step == (len(progress.history) + 1) * plan.steps_per_epoch
         if not whole:  # a dry run ends within an epoch: what is saved goes on from here as if it had not
             self.save_last()
-        seen = plan.rows if whole else sum(sum(plan.batch_sizes(step)) for step in self.steps_of_epoch())
+        seen = self.seen(plan.weights, whole)
         row = {
             "epoch": progress.epoch,
             "step": progress.step,
@@ -293,11 +309,13 @@ class Loop:
         self.check_weights()
         row["learning_rate"] = self.peak_rates[0] * self.schedule(progress.step - 1)
         row["seconds"] = progress.seconds
+        if self.tokens is not None:
+            row["tokens_per_second"] = self.seen(self.tokens, whole) / progress.seconds
         best = progress.best is None or (whole and row[self.monitor] < progress.best)
         if best:
             progress.best, progress.best_epoch = row[self.monitor], progress.epoch
             if self.accelerator.is_main_process:
-                save_weights(self.model, self.checkpoints / "best")
+                save_changes(self.model, self.checkpoints / "best")
         progress.history.append(row)
         progress.seconds = 0.0
         self.loss_sum.zero_()
@@ -316,6 +334,12 @@ class Loop:
     def steps_of_epoch(self) -> range:
         """The optimizer steps done in the epoch in progress."""
         return range(len(self.progress.history) * self.plan.steps_per_epoch, self.progress.step)
+
+    def seen(self, values: np.ndarray | None, whole: bool) -> int:
+        """Rows seen in the epoch in progress, or the sum of their `values`."""
+        if whole:
+            return self.plan.rows if values is None else int(values.sum())
+        return sum(self.plan.total(step, values) for step in self.steps_of_epoch())
 
     def stopped_early(self) -> bool:
         """Whether the last `patience` epochs brought no better value."""
@@ -358,13 +382,25 @@ class Loop:
         """`value` as a number. Raises UserError when it is infinite or not a number."""
         number = float(value)
         if math.isfinite(number):
+            self.losses.clear()
             return number
         raise UserError(
             f"Loss or weights are {number} after step {self.progress.step} (epoch {self.progress.epoch}): "
             f"lower training.learning_rate (now {self.config.learning_rate:g}), set training.clip_norm "
             f"(now {self.config.clip_norm:g}) or look for extreme values in the data; "
-            f"the checkpoints in {self.checkpoints} are of earlier steps."
+            f"the checkpoints in {self.checkpoints} are of earlier steps{self.first_bad_batch()}."
         )
+
+    def first_bad_batch(self) -> str:
+        """Which rows the first step saw whose loss was no number; empty where no loss is known to be."""
+        step = next((step for step, loss in self.losses if not math.isfinite(float(loss))), None)
+        if step is None:
+            return ""
+        rows = self.plan.rows_of_step(step).tolist()
+        describe = getattr(self.train_rows, "describe", None)
+        names = describe(rows) if describe else "rows " + ", ".join(map(str, rows[:SHOWN_ROWS]))
+        more = f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS and not describe else ""
+        return f"; first in step {step + 1}, which saw {names}{more} of the training data"
 
     def interrupted(self) -> KeyboardInterrupt:
         """What to tell after Ctrl-C."""

@@ -45,12 +45,13 @@ class TrainingLog:
         loss = f"loss {row['train_loss']:.4g}"
         self.bar.update(self.task, completed=row["step"], description=f"epoch {row['epoch']}  {loss}")
         self.run.log(row["epoch"], {name: value for name, value in row.items() if name != "epoch"})
-        for name in ("train_loss", "validation_loss", "learning_rate"):
+        for name in ("train_loss", "validation_loss", "learning_rate", "tokens_per_second"):
             if name in row:
                 self.writer.add_scalar(name, row[name], row["step"])
         self.writer.flush()
         validation = f"  validation {row['validation_loss']:.4g}" if "validation_loss" in row else ""
-        say(f"epoch {row['epoch']:3}  {loss}{validation}{'  best' if best else ''}")
+        speed = f"  {row['tokens_per_second']:,.0f} tokens/s" if "tokens_per_second" in row else ""
+        say(f"epoch {row['epoch']:3}  {loss}{validation}{speed}{'  best' if best else ''}")
 
 
 @contextmanager

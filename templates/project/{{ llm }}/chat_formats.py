@@ -1,0 +1,273 @@
+"""The formats that conversations are kept in: which one a file has, and how each is read and written."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .chat_template import Message, Role
+from .data_files import BadLine
+
+ROLES: dict[str, Role] = {
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("user", "human", "prompter"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bot", "model", "ai"), "assistant"),
+    **dict.fromkeys(("tool", "function", "observation"), "tool"),
+}
+SHAREGPT_ROLES: dict[Role, str] = {
+    "system": "system",
+    "user": "human",
+    "assistant": "gpt",
+    "tool": "observation",
+}
+LISTS = ("messages", "conversations", "conversation")
+PAIRS = (
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("question", "answer"),
+    ("query", "response"),
+    ("instruction", "response"),
+    ("input", "output"),
+    ("prompt", "answer"),
+    ("问题", "回答"),
+    ("问", "答"),
+    ("指令", "输出"),
+)
+PROMPTS = ("prompt", "question", "query", "instruction")
+TEXTS = ("text", "content")
+KNOWN = (
+    "messages (role, content), conversations (from, value), instruction and output, prompt and completion, "
+    "question and answer, chosen and rejected, text"
+)
+
+
+class UnknownFormat(ValueError):  # noqa: N818 - the text is one sentence for the person
+    """Records of which none of the formats is recognised."""
+
+
+def detect_format(records: Sequence[Any]) -> tuple[str, str]:
+    """Tell the format from the first records.
+
+    Returns:
+        Its name, as in `chats.format`, and the reason in a few words.
+
+    Raises:
+        UnknownFormat: with the keys that were seen and those that are known.
+    """
+    for record in records:
+        found = format_of(record)
+        if found:
+            return found
+    keys = list(dict.fromkeys(key for record in records if isinstance(record, Mapping) for key in record))
+    seen = f"it has the fields {', '.join(map(str, keys[:12]))}" if keys else "its records have no fields"
+    raise UnknownFormat(f"the format is not recognised: {seen}; known are {KNOWN}")
+
+
+def format_of(record: Any) -> tuple[str, str] | None:
+    """Format and reason of one record; None where it fits none."""
+    if isinstance(record, list) and record and isinstance(record[0], Mapping):
+        return (
+            ("sharegpt", "lists of from and value")
+            if "from" in record[0]
+            else ("messages", "lists of messages")
+        )
+    if not isinstance(record, Mapping):
+        return None
+    if "chosen" in record and "rejected" in record:
+        return "preference", "fields chosen and rejected"
+    for name in LISTS:
+        turns = record.get(name)
+        if isinstance(turns, list):
+            if turns and isinstance(turns[0], Mapping) and "from" in turns[0]:
+                return "sharegpt", f"field {name} with from and value"
+            return "messages", f"field {name} with role and content"
+    if "instruction" in record and "output" in record:
+        return "alpaca", "fields instruction and output"
+    for prompt, completion in PAIRS:
+        if prompt in record and completion in record:
+            return "prompt_completion", f"fields {prompt} and {completion}"
+    for name in TEXTS:
+        if isinstance(record.get(name), str):
+            return "text", f"field {name}"
+    return None
+
+
+def parse(record: Any, form: str) -> list[Message]:
+    """Read the messages of one record; nothing is checked about their order yet.
+
+    Raises:
+        BadLine: what is wrong with the record, as the rest of a sentence that begins with its line.
+    """
+    if isinstance(record, list) and form in ("messages", "sharegpt"):
+        record = {"messages": record}
+    if not isinstance(record, Mapping):
+        raise BadLine(f"is no JSON object but {shorten(record)}")
+    if form in ("messages", "sharegpt"):
+        messages = parse_turns(record)
+    elif form == "alpaca":
+        messages = parse_alpaca(record)
+    elif form == "preference":
+        prompt, chosen, _ = parse_preference(record)
+        messages = [*prompt, {"role": "assistant", "content": chosen}]
+    elif form == "prompt_completion":
+        messages = parse_pair(record)
+    else:
+        raise BadLine("holds plain text, without turns")
+    system = record.get("system") or record.get("system_prompt")
+    if isinstance(system, str) and system.strip() and messages[0]["role"] != "system":
+        messages.insert(0, {"role": "system", "content": system})
+    return messages
+
+
+def parse_turns(record: Mapping[str, Any]) -> list[Message]:
+    """OpenAI's messages and ShareGPT's conversations."""
+    name = next((name for name in LISTS if name in record), None)
+    if name is None:
+        raise BadLine(f"has no field messages or conversations; its fields are {fields(record)}")
+    if not isinstance(record[name], list):
+        raise BadLine(f"has {shorten(record[name])} in {name} instead of a list")
+    if not record[name]:
+        raise BadLine("is an empty conversation")
+    return [parse_turn(turn, place) for place, turn in enumerate(record[name], start=1)]
+
+
+def parse_turn(turn: Any, place: int) -> Message:
+    """One turn: role and content, or from and value."""
+    if not isinstance(turn, Mapping):
+        raise BadLine(f"turn {place} is no object with a role but {shorten(turn)}")
+    role = turn.get("role", turn.get("from"))
+    if role is None:
+        raise BadLine(f"turn {place} has no role; its fields are {fields(turn)}")
+    if not isinstance(role, str) or role.strip().lower() not in ROLES:
+        raise BadLine(f"turn {place} has the role {shorten(role)}; known are {', '.join(ROLES)}")
+    if turn.get("tool_calls"):
+        raise BadLine(f"turn {place} has tool_calls, which are not learned: write the call into its content")
+    name = "content" if "content" in turn else "value"
+    if name not in turn:
+        raise BadLine(f"turn {place} has no content; its fields are {fields(turn)}")
+    return {"role": ROLES[role.strip().lower()], "content": text_of(turn[name], f"turn {place}")}
+
+
+def text_of(content: Any, where: str) -> str:
+    """A turn's text, also where it comes as a list of parts."""
+    if isinstance(content, str):
+        return content
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        parts = [part if isinstance(part, str) else part_text(part, where) for part in content]
+        return "".join(parts)
+    raise BadLine(f"{where} has {shorten(content)} as its content instead of text")
+
+
+def part_text(part: Any, where: str) -> str:
+    """The text of one part of a content list."""
+    if isinstance(part, Mapping) and isinstance(part.get("text"), str):
+        return part["text"]
+    kind = part.get("type") if isinstance(part, Mapping) else part
+    raise BadLine(f"{where} has a part that is not text: {shorten(kind)}")
+
+
+def parse_alpaca(record: Mapping[str, Any]) -> list[Message]:
+    """Instruction, with or without an input below it, earlier rounds in `history`, and the output."""
+    messages: list[Message] = []
+    for name in ("instruction", "output"):
+        if not isinstance(record.get(name), str):
+            raise BadLine(f"has no text in {name}; its fields are {fields(record)}")
+    for pair in record.get("history") or []:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise BadLine(f"has {shorten(pair)} in history instead of pairs of question and answer")
+        messages += exchange(text_of(pair[0], "history"), text_of(pair[1], "history"))
+    given = text_of(record.get("input"), "input")
+    question = "\n".join(text for text in (record["instruction"], given) if text.strip())
+    return messages + exchange(question, record["output"])
+
+
+def parse_pair(record: Mapping[str, Any]) -> list[Message]:
+    """A prompt and its completion, each text or a list of messages."""
+    for prompt, completion in (*PAIRS, ("instruction", "output")):
+        if prompt in record and completion in record:
+            break
+    else:
+        raise BadLine(f"has no prompt and completion; its fields are {fields(record)}")
+    asked = as_messages(record[prompt], "user")
+    return asked + as_messages(record[completion], "assistant")
+
+
+def parse_preference(record: Any) -> tuple[list[Message], str, str]:
+    """The prompt's messages, the better and the worse answer. Raises BadLine."""
+    if not isinstance(record, Mapping):
+        raise BadLine(f"is no JSON object but {shorten(record)}")
+    for name in ("chosen", "rejected"):
+        if record.get(name) in (None, "", []):
+            raise BadLine(f"has nothing in {name}; its fields are {fields(record)}")
+    chosen = as_messages(record["chosen"], "assistant")
+    rejected = as_messages(record["rejected"], "assistant")
+    asked = next((name for name in PROMPTS if record.get(name)), "")
+    prompt = as_messages(record[asked], "user") if asked else []
+    if len(chosen) > 1 or len(rejected) > 1:  # whole conversations that differ in the last turn
+        if chosen[:-1] != rejected[:-1]:
+            raise BadLine("chosen and rejected differ before the last turn")
+        begun = [] if chosen[: len(prompt)] == prompt else prompt
+        prompt = begun + chosen[:-1]
+    if not prompt:
+        raise BadLine(f"has no prompt; its fields are {fields(record)}")
+    for name, messages in (("chosen", chosen), ("rejected", rejected)):
+        if messages[-1]["role"] != "assistant":
+            raise BadLine(f"the last turn of {name} is the {messages[-1]['role']}'s, not the assistant's")
+        if not messages[-1]["content"].strip():
+            raise BadLine(f"the answer in {name} is empty")
+    system = record.get("system")
+    if isinstance(system, str) and system.strip() and prompt[0]["role"] != "system":
+        prompt.insert(0, {"role": "system", "content": system})
+    return prompt, chosen[-1]["content"], rejected[-1]["content"]
+
+
+def as_messages(content: Any, role: Role) -> list[Message]:
+    """A text as one message, or the messages of a list."""
+    if isinstance(content, list) and content and isinstance(content[0], Mapping) and "type" not in content[0]:
+        return [parse_turn(turn, place) for place, turn in enumerate(content, start=1)]
+    return [{"role": role, "content": text_of(content, f"the {role}'s text")}]
+
+
+def exchange(question: str, answer: str) -> list[Message]:
+    """A question of the user and the assistant's answer."""
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+
+def write(messages: Sequence[Message], form: str) -> dict[str, Any]:
+    """One record in a format: the opposite of `parse`.
+
+    Raises:
+        BadLine: the format cannot hold this conversation.
+    """
+    if form == "messages":
+        return {"messages": [dict(message) for message in messages]}
+    if form == "sharegpt":
+        named = [{"from": SHAREGPT_ROLES[one["role"]], "value": one["content"]} for one in messages]
+        return {"conversations": named}
+    system = [one["content"] for one in messages if one["role"] == "system"]
+    turns = [one for one in messages if one["role"] != "system"]
+    if form == "prompt_completion":
+        if len(turns) == 2 and not system:
+            return {"prompt": turns[0]["content"], "completion": turns[1]["content"]}
+        return {"prompt": [dict(one) for one in messages[:-1]], "completion": [dict(messages[-1])]}
+    roles = [one["role"] for one in turns]
+    if roles != ["user", "assistant"] * (len(turns) // 2):
+        raise BadLine("has turns that Alpaca cannot hold: only user and assistant in turn")
+    texts = [one["content"] for one in turns]
+    record: dict[str, Any] = {"instruction": texts[-2], "input": "", "output": texts[-1]}
+    if system:
+        record["system"] = "\n".join(system)
+    if texts[:-2]:
+        record["history"] = [texts[place : place + 2] for place in range(0, len(texts) - 2, 2)]
+    return record
+
+
+def fields(record: Mapping[str, Any]) -> str:
+    """A record's fields, for an error message."""
+    return ", ".join(map(str, list(record)[:12])) or "none"
+
+
+def shorten(value: Any) -> str:
+    """A value as it would be written, not longer than a few words."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "…"

@@ -1,0 +1,148 @@
+"""Chat templates: how a conversation becomes the one text that the model sees.
+
+A template is written in Jinja and comes with the tokenizer, so it is rendered in a sandbox, with the same
+extensions and functions as in transformers' `apply_chat_template`.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+import jinja2
+from jinja2 import nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from .errors import UserError
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+class Message(TypedDict):
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+Span = tuple[int, int]  # characters from, up to but not with
+
+CHATML = """\
+{%- for message in messages -%}
+    {{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+    {{- '<|im_start|>assistant\\n' -}}
+{%- endif -%}
+"""
+START, END = "\ufdd0", "\ufdd1"  # Unicode keeps these two out of texts: they may mark places in one
+
+
+class GenerationTag(Extension):
+    """`{% generation %}` … `{% endgeneration %}`: what a template says that the assistant writes."""
+
+    tags = {"generation"}  # noqa: RUF012 - the name and type that Jinja asks for
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """Turn the tag into a call of `mark` around its body."""
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.CallBlock(self.call_method("mark"), [], [], body).set_lineno(line)
+
+    def mark(self, caller: Callable[[], str]) -> str:
+        """Put the marks around what the body rendered."""
+        return f"{START}{caller()}{END}"
+
+
+class ChatTemplate:
+    """A compiled template, called as a function: `template(messages, True)` is the text to be continued."""
+
+    def __init__(self, source: str, special_tokens: Mapping[str, str] | None = None, name: str = "") -> None:
+        """Compile a template.
+
+        Args:
+            source: the Jinja text.
+            special_tokens: what the template knows as `bos_token`, `eos_token` and so on.
+            name: of the file or model, for error messages.
+
+        Raises:
+            UserError: it is not valid Jinja.
+        """
+        self.source = source
+        self.name = name or "the chat template"
+        self.special_tokens = dict(special_tokens or {})
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=[GenerationTag, "jinja2.ext.loopcontrols"]
+        )
+        environment.filters["tojson"] = to_json
+        environment.globals["raise_exception"] = raise_exception
+        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+        try:
+            self.template = environment.from_string(source)
+        except jinja2.TemplateSyntaxError as error:
+            raise UserError(
+                f"{self.name} is not a valid chat template, line {error.lineno}: {error.message}."
+            ) from None
+
+    def __call__(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
+        """Render a conversation, and at its end the header of the assistant's turn where asked for.
+
+        Raises:
+            UserError: the template refuses the conversation, such as one with a system message.
+        """
+        return self.render_marked(messages, add_generation_prompt).replace(START, "").replace(END, "")
+
+    def assistant_spans(self, messages: Sequence[Message]) -> list[Span] | None:
+        """Where the assistant writes in the rendered text, as the template's `generation` tags say.
+
+        None where it has no such tags; then `examples.encode_conversation` finds the turns by itself.
+        """
+        marked = self.render_marked(messages, False)
+        if START not in marked:
+            return None
+        spans, starts, place = [], [], 0
+        for character in marked:
+            if character == START:
+                starts.append(place)
+            elif character == END:
+                spans.append((starts.pop(), place))
+            else:
+                place += 1
+        return spans
+
+    def render_marked(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+        """Render with the marks of the `generation` tags in the text."""
+        try:
+            return self.template.render(
+                messages=[dict(message) for message in messages],
+                add_generation_prompt=add_generation_prompt,
+                tools=None,
+                documents=None,
+                **self.special_tokens,
+            )
+        except jinja2.TemplateError as error:
+            raise UserError(f"{self.name} refuses a conversation: {error}.") from None
+        except (TypeError, KeyError, ValueError, IndexError) as error:
+            raise UserError(f"{self.name} fails on a conversation: {error!r}.") from None
+
+
+def to_json(value: Any, ensure_ascii: bool = False, indent: int | None = None, **options: Any) -> str:
+    """The filter `tojson` of chat templates: unlike Jinja's own it escapes no HTML."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, **options)
+
+
+def raise_exception(message: str) -> None:
+    """What templates call to refuse a conversation."""
+    raise jinja2.TemplateError(message)
+
+
+def read_template(path: str | Path, special_tokens: Mapping[str, str] | None = None) -> ChatTemplate:
+    """Read a template from a file (`chats.chat_template`). Raises UserError."""
+    try:
+        source = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"chats.chat_template: {path} cannot be read: {error}.") from None
+    return ChatTemplate(source, special_tokens, name=str(path))

@@ -1,0 +1,306 @@
+"""Conversations: reading them from whatever format, checking each, and dividing them into three parts."""
+
+import random
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import chain, islice
+from typing import Any, TypeVar
+
+from .chat_formats import UnknownFormat, detect_format, parse, parse_preference
+from .chat_template import Message
+from .config import ChatDataConfig
+from .console import say
+from .data_files import BadLine, Record, Unreadable, named_lines, read_records
+from .errors import UserError
+
+Item = TypeVar("Item")
+LOOKED_AT = 100  # records from which the format is told
+MISTAKES_KEPT = 1000
+SIGNS = " .,:;!?。，、：；！？\"'"
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation that something can be learned from: it ends with the assistant's turn.
+
+    Attributes:
+        messages: perhaps a system message, then a user's turn first.
+        line: where it stands in its file, from 1: a line, or a row in Parquet.
+    """
+
+    messages: tuple[Message, ...]
+    line: int
+
+
+@dataclass(frozen=True)
+class Preference:
+    """A prompt with a better and a worse answer."""
+
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Conversations by what they are for."""
+
+    train: list[Conversation]
+    validation: list[Conversation]
+    test: list[Conversation]
+
+
+@dataclass
+class Reading:
+    """What was found in a file besides usable conversations.
+
+    Attributes:
+        form, reason: the format and how it was told.
+        records: how many there are.
+        wrong: how many of them cannot be used.
+        mistakes: the first of these, with their lines and what is wrong with each.
+        kinds: how often there is the same mistake, apart from its numbers.
+        notes: what was set right or left out, with the number of times.
+    """
+
+    form: str = ""
+    reason: str = ""
+    records: int = 0
+    wrong: int = 0
+    mistakes: list[tuple[int, str]] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def note_mistake(self, line: int, reason: str) -> None:
+        """Count a record that cannot be used; where there are very many only the first are kept."""
+        self.wrong += 1
+        self.kinds[re.sub(r"\d+", "N", reason)] += 1
+        if len(self.mistakes) < MISTAKES_KEPT:
+            self.mistakes.append((line, reason))
+
+    def describe_mistakes(self, path: str) -> str:
+        """How many records are wrong, and the first five of them, as a sentence without its end."""
+        return (
+            f"{path}: {self.wrong:,} of {self.records:,} records cannot be used: "
+            f"{named_lines(path, self.mistakes, self.wrong)}"
+        )
+
+
+NO_ANSWER = "conversations without an answer of the assistant left out"
+CUT = "conversations that end with another's turn cut after the assistant's last"
+JOINED = "turns of the user joined with the one before"
+
+
+def read_conversations(config: ChatDataConfig) -> list[Conversation]:
+    """Read `config.file`; say what was left out.
+
+    Raises:
+        UserError: the file cannot be read, its format is not known, or lines in it are wrong; the first five
+            of these are named.
+    """
+    return read_all(config.file, config)
+
+
+def read_all(path: str, config: ChatDataConfig) -> list[Conversation]:
+    """Read all conversations of a file, or refuse it with its mistakes. Raises UserError."""
+    reading = Reading()
+    conversations = list(iterate_conversations(path, config, reading))
+    refuse_mistakes(path, reading)
+    for note, times in reading.notes.items():
+        say(f"{path}: {times:,} {note}.")
+    if not conversations:
+        raise UserError(f"{path} holds no conversation with an answer of the assistant.")
+    return conversations
+
+
+def iterate_conversations(path: str, config: ChatDataConfig, reading: Reading) -> Iterator[Conversation]:
+    """Read the usable conversations one by one; the others are noted in `reading`."""
+
+    def conversation(record: Any, line: int) -> Conversation | None:
+        messages = put_in_order(parse(record, reading.form), config.system, reading.notes)
+        return Conversation(tuple(messages), line) if messages else None
+
+    records = open_records(path, config.format, reading)
+    if reading.form == "text":
+        raise UserError(
+            f"{path} holds plain text ({reading.reason}), not conversations: pretrain on it with train.py "
+            "(corpus.files)."
+        )
+    yield from read_each(records, conversation, reading)
+
+
+def read_preferences(config: ChatDataConfig) -> list[Preference]:
+    """Read the pairs of a better and a worse answer in `config.file`. Raises UserError."""
+    reading = Reading()
+    pairs = list(iterate_preferences(config.file, config, reading))
+    refuse_mistakes(config.file, reading)
+    return pairs
+
+
+def iterate_preferences(path: str, config: ChatDataConfig, reading: Reading) -> Iterator[Preference]:
+    """Read the usable pairs one by one; the others are noted in `reading`. Raises UserError."""
+
+    def preference(record: Any, line: int) -> Preference:
+        prompt, chosen, rejected = parse_preference(record)
+        if chosen.strip() == rejected.strip():
+            raise BadLine("chosen and rejected are the same")
+        answered: list[Message] = [*prompt, {"role": "assistant", "content": chosen}]
+        messages = put_in_order(answered, config.system, reading.notes)
+        return Preference(tuple(messages[:-1]), chosen, rejected, line)
+
+    records = open_records(path, config.format, reading)
+    if reading.form != "preference":
+        raise UserError(
+            f"{path} holds no preferences ({reading.form}: {reading.reason}): each line needs prompt, chosen "
+            "and rejected."
+        )
+    yield from read_each(records, preference, reading)
+
+
+def open_records(path: str, form: str, reading: Reading) -> Iterator[Record]:
+    """Begin to read a file and note its format. Raises UserError."""
+    records = read_records(path)
+    first = list(islice(records, LOOKED_AT))
+    if form != "auto":
+        reading.form, reading.reason = form, "set by chats.format"
+    else:
+        readable = [record for _, record in first if not isinstance(record, Unreadable)]
+        if first and not readable:
+            line, record = first[0]
+            raise UserError(f"{path}: {named_lines(path, [(line, record.reason)], 1)}.")
+        try:
+            reading.form, reading.reason = detect_format(readable)
+        except UnknownFormat as error:
+            raise UserError(f"{path}: {error}.") from None
+    return chain(first, records)
+
+
+def read_each(
+    records: Iterator[Record], read: Callable[[Any, int], Item | None], reading: Reading
+) -> Iterator[Item]:
+    """Read record by record; what is wrong with one is noted, and the next is read."""
+    for line, record in records:
+        reading.records += 1
+        if isinstance(record, Unreadable):
+            reading.note_mistake(line, record.reason)
+            continue
+        try:
+            item = read(record, line)
+        except BadLine as mistake:
+            reading.note_mistake(line, str(mistake))
+            continue
+        if item is not None:
+            yield item
+
+
+def put_in_order(messages: Sequence[Message], system: str, notes: Counter[str]) -> list[Message]:
+    """Check the order of the turns, and set right what has one meaning only.
+
+    An empty system message is left out. Two turns of the user in a row become one, with an empty line between
+    them. What follows the assistant's last turn is cut off, as there is nothing to learn from it. Two turns
+    of the assistant in a row may be two answers to choose from, so they are refused.
+
+    Returns:
+        The messages; none where the assistant says nothing.
+
+    Raises:
+        BadLine: what is wrong.
+    """
+    ordered: list[Message] = []
+    for place, message in enumerate(messages, start=1):
+        role, content = message["role"], message["content"]
+        if role == "system":
+            if ordered:
+                raise BadLine(f"turn {place} is a system message after the beginning")
+            if content.strip():
+                ordered.append(message)
+            continue
+        if not content.strip():
+            raise BadLine(f"turn {place} ({role}) is empty")
+        before = ordered[-1]["role"] if ordered else "system"
+        if role == "user" and before == "user":
+            notes[JOINED] += 1
+            ordered[-1] = {"role": "user", "content": f"{ordered[-1]['content']}\n\n{content}"}
+            continue
+        if role == "assistant" and before == "assistant":
+            raise BadLine(f"turns {place - 1} and {place} are both the assistant's")
+        if role != "user" and before == "system":
+            raise BadLine(f"turn {place} is the {role}'s, before any of the user")
+        ordered.append(message)
+    last = max((place for place, one in enumerate(ordered) if one["role"] == "assistant"), default=-1)
+    if last < 0:
+        notes[NO_ANSWER] += 1
+        return []
+    if last < len(ordered) - 1:
+        notes[CUT] += 1
+    if system and ordered[0]["role"] != "system":
+        return [{"role": "system", "content": system}, *ordered[: last + 1]]
+    return ordered[: last + 1]
+
+
+def refuse_mistakes(path: str, reading: Reading) -> None:
+    """Raise UserError where lines are wrong; the first five are named."""
+    if reading.wrong:
+        raise UserError(
+            f"{reading.describe_mistakes(path)}. Mend them, or have convert_data.py write a file without them."
+        )
+
+
+def split_conversations(conversations: Sequence[Conversation], config: ChatDataConfig) -> Splits:
+    """Divide conversations by chance, so that none of one part is known from another.
+
+    Conversations with the same first turn of the user, apart from case and spaces, stay together. Where
+    `config.test_file` is given it is the test part, and conversations that begin as one of its are left out
+    of the others.
+
+    Raises:
+        UserError: there are too few different conversations for all parts.
+    """
+    groups: dict[bytes, list[Conversation]] = {}
+    for conversation in conversations:
+        groups.setdefault(first_question(conversation), []).append(conversation)
+    test: list[Conversation] = []
+    shares = {"test": config.test, "validation": config.validation}
+    if config.test_file:
+        test = read_all(config.test_file, config)
+        del shares["test"]
+        known = {first_question(conversation) for conversation in test} & set(groups)
+        if known:
+            left_out = sum(len(groups.pop(question)) for question in known)
+            say(f"{config.file}: {left_out:,} conversations left out: {config.test_file} has their question.")
+    if len(groups) <= len(shares):
+        raise UserError(
+            f"{config.file} cannot be divided into {', '.join([*shares, 'training'])}: it has {len(groups)} "
+            f"different first questions, and {len(shares) + 1} or more are needed."
+        )
+    keys = list(groups)
+    random.Random(config.seed).shuffle(keys)
+    keys.sort(key=lambda key: len(groups[key]) > 0.5 * min(shares.values()) * len(conversations))
+    parts: dict[str, list[Conversation]] = {"test": test, "validation": []}
+    total = sum(map(len, groups.values()))
+    for number, (part, share) in enumerate(shares.items()):
+        still_needed = len(shares) - number  # groups that the parts after this one need, training included
+        while len(parts[part]) < max(1, round(share * total)) and len(keys) > still_needed:
+            parts[part] += groups[keys.pop(0)]
+    train = [conversation for key in keys for conversation in groups[key]]
+    return Splits(
+        train=sorted(train, key=lambda one: one.line),
+        validation=sorted(parts["validation"], key=lambda one: one.line),
+        test=sorted(parts["test"], key=lambda one: one.line),
+    )
+
+
+def first_question(conversation: Conversation) -> bytes:
+    """A short stand-in for the first turn of the user, the same for texts that differ in spelling only."""
+    text = next(message["content"] for message in conversation.messages if message["role"] == "user")
+    return blake2b(normalised(text).encode("utf-8", "replace"), digest_size=16).digest()
+
+
+def normalised(text: str) -> str:
+    """A text without regard to case, width of characters, spaces, and signs at its ends."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(SIGNS)

@@ -1,0 +1,160 @@
+"""The corpus for pretraining: plain text from files, and its division into three parts."""
+
+import glob
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .config import CorpusConfig
+from .data_files import Unreadable, check_file, find_encoding, place_name, read_records
+from .errors import UserError
+
+TABLES = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tsv")
+PASSAGES = 200  # about as many as a corpus of few documents is cut into
+SHORTEST, LONGEST = 400, 20_000  # characters of a passage, where the text has places to cut
+FEWEST_CHARACTERS = 2_000  # of a corpus
+MANY_DOCUMENTS = 100  # from here on whole documents are divided among the parts
+
+
+@dataclass(frozen=True)
+class TextSplits:
+    """Documents, or parts of documents, by what they are for."""
+
+    train: list[str]
+    validation: list[str]
+    test: list[str]
+
+
+def read_corpus(config: CorpusConfig) -> list[str]:
+    """Read all documents of the corpus, in the order of the files' names.
+
+    Raises:
+        UserError: no such file, text that cannot be read, or a field that is missing.
+    """
+    documents = [
+        document
+        for path in find_files(config.files)
+        for document in (
+            read_fields(path, config.text_field)
+            if path.suffix.lower() in TABLES
+            else read_text(path, config.separator)
+        )
+    ]
+    if not documents:
+        raise UserError(f"corpus.files: {', '.join(config.files)} hold no text.")
+    return documents
+
+
+def find_files(patterns: Sequence[str]) -> list[Path]:
+    """Files that the patterns match, sorted, each once. Raises UserError for a pattern that matches none."""
+    paths: dict[Path, None] = {}
+    for pattern in patterns:
+        found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - pathlib's takes no absolute patterns
+        found = [path for path in found if path.is_file()]
+        if not found:
+            raise UserError(f"corpus.files: no file matches {pattern}, looked for from {Path.cwd()}.")
+        paths.update(dict.fromkeys(found))
+    return list(paths)
+
+
+def read_text(path: Path, separator: str) -> list[str]:
+    """A text file as one document, or as several with a line of the separator's text between them."""
+    check_file(path)
+    text = path.read_text(encoding=find_encoding(path))
+    pieces = re.split(rf"^{re.escape(separator)}[ \t]*$", text, flags=re.MULTILINE) if separator else [text]
+    return [piece.strip("\n") + "\n" for piece in pieces if piece.strip()]
+
+
+def read_fields(path: Path, field: str) -> list[str]:
+    """The documents of a file with one in each record. Raises UserError with the line."""
+    documents = []
+    for line, record in read_records(path):
+        where = f"{path}, {place_name(path)} {line}"
+        if isinstance(record, Unreadable):
+            raise UserError(f"{where}: it {record.reason}.")
+        if not isinstance(record, dict) or field not in record:
+            keys = f"it has {', '.join(map(str, record))}" if isinstance(record, dict) else "it has no fields"
+            raise UserError(f"{where}: the field {field!r} is missing; {keys}: set corpus.text_field.")
+        text = record[field]
+        if not isinstance(text, str):
+            raise UserError(f"{where}: the field {field!r} holds no text but {text!r}.")
+        if text.strip():
+            documents.append(text)
+    return documents
+
+
+def split_corpus(documents: Sequence[str], config: CorpusConfig) -> TextSplits:
+    """Divide the text by whole passages, chosen by chance, before anything is learned from it.
+
+    Where there are many documents of similar length a passage is a document: no text in validation and test
+    is the continuation of one in training. Few long documents are cut into passages at empty lines (else at
+    line ends, else at sentence ends), so that every part gets some of each; neighbouring passages that land
+    in the same part stay together.
+
+    Raises:
+        UserError: the corpus is too small for three parts.
+    """
+    characters = sum(map(len, documents))
+    if characters < FEWEST_CHARACTERS:
+        raise UserError(
+            f"The corpus is too small: {characters:,} characters, and {FEWEST_CHARACTERS:,} or more are "
+            "needed; name more files in corpus.files."
+        )
+    whole = len(documents) >= MANY_DOCUMENTS and max(map(len, documents)) < characters / 10
+    size = min(max(characters // PASSAGES, SHORTEST), LONGEST)
+    cut = [[document] if whole else cut_passages(document, size) for document in documents]
+    lengths = [len(passage) for passages in cut for passage in passages]
+    parts = assign_parts(lengths, config)
+    splits = TextSplits([], [], [])
+    place = 0
+    for passages in cut:
+        before = ""
+        for passage in passages:
+            texts: list[str] = getattr(splits, parts[place])
+            if parts[place] == before:
+                texts[-1] += passage
+            else:
+                texts.append(passage)
+            before = parts[place]
+            place += 1
+    return splits
+
+
+def assign_parts(lengths: Sequence[int], config: CorpusConfig) -> list[str]:
+    """The part of each passage; validation and test get some until they have their share of characters."""
+    if len(lengths) < 3:
+        raise UserError(
+            f"The corpus cannot be divided: it has {len(lengths)} passage(s), and three are needed; put "
+            "empty lines between paragraphs, or name more files in corpus.files."
+        )
+    order = list(range(len(lengths)))
+    random.Random(config.seed).shuffle(order)
+    parts = ["train"] * len(lengths)
+    for part, share in (("test", config.test), ("validation", config.validation)):
+        wanted = share * sum(lengths)
+        while wanted > 0 and len(order) > 1:
+            place = order.pop()
+            parts[place] = part
+            wanted -= lengths[place]
+    return parts
+
+
+def cut_passages(document: str, size: int) -> list[str]:
+    """Cut a document into passages of `size` characters or somewhat more; joined they are the document."""
+    for border in (r"(?<=\n)(?=[ \t]*\n)", r"(?<=\n)", r"(?<=[.!?。！？] )|(?<=[。！？])"):
+        pieces = re.split(border, document)
+        if max(map(len, pieces)) <= 4 * size:
+            break
+    passages, passage = [], ""
+    for piece in pieces:
+        passage += piece
+        if len(passage) >= size:
+            passages.append(passage)
+            passage = ""
+    if passage and passages and len(passage) < size / 2:
+        passages[-1] += passage
+    elif passage:
+        passages.append(passage)
+    return passages

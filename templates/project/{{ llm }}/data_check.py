@@ -1,0 +1,345 @@
+"""The check of conversations: what the file holds, how the model will see it, and what is wrong with it."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .bases import resolve_model
+from .chat_template import CHATML, ChatTemplate, Message, read_template
+from .check_config import CheckDataConfig
+from .commands import command, settings
+from .config import ChatDataConfig, FinetuneConfig
+from .console import print_table, say
+from .conversations import (
+    Conversation,
+    Reading,
+    first_question,
+    iterate_conversations,
+    normalised,
+    read_all,
+    split_conversations,
+)
+from .data_files import place_name
+from .data_pages import check_page, shorten
+from .errors import UserError
+from .examples import Encode, Example, Render, Span, assistant_spans, whole_conversation
+from .runs import Run, new_run
+from .tokenizer import TextTokenizer
+
+MEASURED = 20_000  # conversations whose lengths are counted, spread over the file
+CHARACTERS_OF_SCRIPT = 400  # looked at to tell the script of a conversation
+SCRIPTS = {
+    "Latin": re.compile(r"[A-Za-zÀ-ɏ]+"),
+    "Chinese": re.compile(r"[\u3400-\u9fff]"),
+    "Japanese kana": re.compile(r"[\u3040-\u30ff]"),
+    "Korean": re.compile(r"[\uac00-\ud7af]+"),
+    "Cyrillic": re.compile(r"[\u0400-\u04ff]+"),
+    "Arabic": re.compile(r"[\u0600-\u06ff]+"),
+    "Devanagari": re.compile(r"[\u0900-\u097f]+"),
+}
+
+
+@dataclass
+class Findings:
+    """What the check found in a file.
+
+    Attributes:
+        reading: format, records, mistakes.
+        conversations: those that can be used.
+        duplicates, near: how many are the same as an earlier one, exactly or but for spelling.
+        with_system, turns: how many have a system message; turns of the assistant in all.
+        parts: conversations of each part, or why they cannot be divided.
+        leaks: conversations that begin as one of the test file.
+        unit: what lengths are counted in.
+        lengths: of the measured conversations.
+        learned: share of the measured tokens or characters that is learned.
+        refused: measured conversations that the chat template refuses, with the line and reason of the first.
+        scripts: measured conversations by script.
+    """
+
+    reading: Reading = field(default_factory=Reading)
+    conversations: list[Conversation] = field(default_factory=list)
+    duplicates: int = 0
+    near: int = 0
+    with_system: int = 0
+    turns: int = 0
+    parts: dict[str, int] | str = field(default_factory=dict)
+    leaks: int | None = None
+    unit: str = "tokens"
+    lengths: list[int] = field(default_factory=list)
+    learned: float = 0.0
+    refused: list[str] = field(default_factory=list)
+    scripts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How conversations become tokens: a chat template, and a tokenizer where there is one."""
+
+    render: Render
+    encode: Encode | None
+    name: str
+
+
+def check_data(config: CheckDataConfig) -> Run:
+    """Check the conversations of configs/finetune.yaml, or those of another file."""
+    tuning = settings(FinetuneConfig, "finetune", [])
+    chats = tuning.chats
+    if config.file:
+        chats = replace(chats, file=config.file, test_file="", format=config.format)
+    if config.max_length:
+        chats = replace(chats, max_length=config.max_length)
+    return check_conversations(chats, base=config.tokenizer or tuning.base, shown=config.shown)
+
+
+def check_conversations(config: ChatDataConfig, *, base: str = "latest", shown: int = 3) -> Run:
+    """Look through all conversations, say what is there and what is wrong, and write a report.
+
+    The file is read once and held once. Lengths are counted on at most 20,000 conversations, spread over it.
+
+    Args:
+        config: the conversations, as fine-tuning will read them.
+        base: model whose tokenizer counts: `latest` run, a run, a folder, or a name on the hub.
+        shown: conversations shown as the model will see them.
+
+    Returns:
+        The run folder with report.html and metrics.json.
+
+    Raises:
+        UserError: the file cannot be read, or nothing in it can be used.
+    """
+    reader = open_reader(base, config)
+    findings = look_through(config)
+    find_parts(findings, config)
+    measure(findings, reader)
+    run = new_run("check_data", config)
+    examples = [
+        marked(conversation, reader)
+        for conversation in spread(findings.conversations, shown)
+        if not findings.refused
+    ]
+    rows = summary(findings, config)
+    run.save_metrics({"stage": "check_data", "format": findings.reading.form, **figures(findings, config)})
+    for number, pieces in enumerate(examples, start=1):
+        say(f"\nConversation {number} of {len(examples)}, what is learned between [[ and ]]:")
+        say("".join(f"[[{text}]]" if learned else text for text, learned in pieces).rstrip("\n"))
+    say("")
+    print_table(f"{config.file}: {findings.reading.form} ({findings.reading.reason})", rows)
+    for line, reason in findings.reading.mistakes[:5]:
+        say(f"{config.file}, {place_name(config.file)} {line}: {reason}.")
+    if findings.reading.wrong > 5:
+        say(f"… and {findings.reading.wrong - 5:,} more: see the report.")
+    if findings.refused:
+        say(findings.refused[0])
+    page = check_page(run, config, findings.reading, rows, examples, findings.lengths, findings.unit)
+    say(f"Lengths are counted with {reader.name}.")
+    say(f"Report: {page}")
+    return run
+
+
+def open_reader(base: str, config: ChatDataConfig) -> Reader:
+    """The tokenizer and chat template of a base, as far as they are on this machine."""
+    folder = tokenizer_folder(base)
+    if folder is None:
+        template = read_template(config.chat_template) if config.chat_template else ChatTemplate(CHATML)
+        return Reader(template, None, f"characters: there is no tokenizer of {base or 'a base'} here yet")
+    tokenizer = TextTokenizer(folder)
+    render = tokenizer.render
+    if config.chat_template:
+        render = read_template(config.chat_template, tokenizer.special_tokens)
+    return Reader(render, tokenizer.encode, f"the tokenizer in {folder.as_posix()}")
+
+
+def tokenizer_folder(base: str) -> Path | None:
+    """The folder with the tokenizer.json of a base; None where it is not on this machine."""
+    if not base:
+        return None
+    try:
+        folder = Path(resolve_model(base, "train", "finetune"))
+    except UserError:
+        return None
+    if (folder / "tokenizer.json").is_file():
+        return folder
+    if folder.exists() or base.count("/") != 1:
+        return None
+    from huggingface_hub import try_to_load_from_cache  # the tokenizers package needs it as well
+
+    found = try_to_load_from_cache(base, "tokenizer.json")
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def look_through(config: ChatDataConfig) -> Findings:
+    """Read the whole file. Raises UserError where nothing in it can be used."""
+    findings = Findings()
+    exact: set[int] = set()
+    alike: set[int] = set()
+    for conversation in iterate_conversations(config.file, config, findings.reading):
+        texts = tuple(message["content"] for message in conversation.messages)
+        key, near = hash(texts), hash(tuple(map(normalised, texts)))
+        if key in exact:
+            findings.duplicates += 1
+        elif near in alike:
+            findings.near += 1
+        exact.add(key)
+        alike.add(near)
+        findings.with_system += conversation.messages[0]["role"] == "system"
+        findings.turns += sum(message["role"] == "assistant" for message in conversation.messages)
+        findings.conversations.append(conversation)
+    if not findings.conversations:
+        reading = findings.reading
+        reason = (
+            reading.describe_mistakes(config.file)
+            if reading.wrong
+            else f"{config.file} holds no conversation with an answer of the assistant"
+        )
+        raise UserError(f"{reason}.")
+    return findings
+
+
+def find_parts(findings: Findings, config: ChatDataConfig) -> None:
+    """Divide as fine-tuning will, and count conversations that begin as one of the test file."""
+    if config.test_file:
+        known = {first_question(conversation) for conversation in read_all(config.test_file, config)}
+        findings.leaks = sum(first_question(conversation) in known for conversation in findings.conversations)
+    try:
+        splits = split_conversations(findings.conversations, config)
+    except UserError as error:
+        findings.parts = str(error)
+        return
+    findings.parts = {
+        "train": len(splits.train),
+        "validation": len(splits.validation),
+        "test": len(splits.test),
+    }
+
+
+def measure(findings: Findings, reader: Reader) -> None:
+    """Count lengths, what is learned of them, and scripts, on conversations spread over the file."""
+    findings.unit = "tokens" if reader.encode else "characters"
+    learned = 0
+    for conversation in spread(findings.conversations, MEASURED):
+        findings.scripts[script_of(conversation.messages)] += 1
+        try:
+            length, targets = length_of(list(conversation.messages), reader)
+        except UserError as error:
+            findings.refused.append(f"Line {conversation.line}: {error}")
+            continue
+        findings.lengths.append(length)
+        learned += targets
+    findings.learned = learned / max(sum(findings.lengths), 1)
+
+
+def length_of(messages: list[Message], reader: Reader) -> tuple[int, int]:
+    """Tokens of a conversation and how many of them are learned; characters without a tokenizer."""
+    if reader.encode:
+        example: Example = whole_conversation(messages, reader.render, reader.encode)
+        return len(example.tokens), int(example.targets.sum())
+    text = reader.render(messages, False)
+    spans = assistant_spans(messages, text, reader.render)
+    return len(text), sum(stop - start for start, stop in spans)
+
+
+def script_of(messages: Sequence[Message]) -> str:
+    """The script that most of a conversation's beginning is written in; an alphabet's word counts as one sign."""
+    text = " ".join(message["content"][:CHARACTERS_OF_SCRIPT] for message in messages[:3])
+    counts = {name: len(pattern.findall(text)) for name, pattern in SCRIPTS.items()}
+    if counts["Japanese kana"]:  # Japanese has Chinese characters as well
+        counts["Japanese kana"] += counts.pop("Chinese")
+    best = max(counts, key=lambda name: counts[name])
+    return best if counts[best] else "signs only"
+
+
+def marked(conversation: Conversation, reader: Reader) -> list[tuple[str, bool]]:
+    """The rendered conversation in pieces, each with whether the model learns to write it."""
+    messages = list(conversation.messages)
+    text = reader.render(messages, False)
+    spans: list[Span] = assistant_spans(messages, text, reader.render)
+    borders = [0, *(place for span in spans for place in span), len(text)]
+    pieces = [(text[start:stop], bool(number % 2)) for number, (start, stop) in enumerate(pairs(borders))]
+    return [piece for piece in pieces if piece[0]]
+
+
+def pairs(borders: Sequence[int]) -> list[Span]:
+    """Neighbours in a sequence."""
+    return list(zip(borders, borders[1:], strict=False))
+
+
+def spread(conversations: Sequence[Conversation], count: int) -> list[Conversation]:
+    """At most `count` of the conversations, at equal distances over the file."""
+    if len(conversations) <= count:
+        return list(conversations)
+    return [conversations[place * len(conversations) // count] for place in range(count)]
+
+
+def too_long_share(findings: Findings, config: ChatDataConfig) -> float | None:
+    """Share of the conversations that are longer than `max_length`; None where tokens are not counted."""
+    if findings.unit != "tokens" or not findings.lengths:
+        return None
+    return sum(length > config.max_length for length in findings.lengths) / len(findings.lengths)
+
+
+def figures(findings: Findings, config: ChatDataConfig) -> dict[str, Any]:
+    """What metrics.json keeps."""
+    ordered = sorted(findings.lengths)
+    return {
+        "records": findings.reading.records,
+        "usable": len(findings.conversations),
+        "wrong": findings.reading.wrong,
+        "notes": dict(findings.reading.notes),
+        "duplicates": findings.duplicates,
+        "near_duplicates": findings.near,
+        "system_messages": findings.with_system,
+        "parts": findings.parts,
+        "leaks": findings.leaks,
+        "unit": findings.unit,
+        "measured": len(ordered),
+        "median_length": ordered[len(ordered) // 2] if ordered else None,
+        "longest": ordered[-1] if ordered else None,
+        "longer_than_max_length": too_long_share(findings, config),
+        "learned_share": findings.learned,
+        "refused_by_template": len(findings.refused),
+        "scripts": dict(findings.scripts.most_common()),
+    }
+
+
+def summary(findings: Findings, config: ChatDataConfig) -> list[dict[str, object]]:
+    """The table: what, how many, and what that means."""
+    reading, total = findings.reading, len(findings.conversations)
+    ordered = sorted(findings.lengths) or [0]
+    unit, too_long = findings.unit, too_long_share(findings, config)
+    rows: list[tuple[str, object, str]] = [
+        ("records", reading.records, ""),
+        ("cannot be used", reading.wrong, "fine-tuning refuses the file until they are mended" * bool(reading.wrong)),
+        ("conversations", total, f"{findings.turns / total:.1f} answers each"),
+        ("with a system message", findings.with_system, ""),
+        ("exact duplicates", findings.duplicates, ""),
+        ("near duplicates", findings.near, "the same but for case, spaces, signs at the ends"),
+        *((note, times, "") for note, times in reading.notes.items()),
+    ]
+    if findings.leaks is not None:
+        rows.append(("with a question of the test file", findings.leaks, "left out of training"))
+    if isinstance(findings.parts, str):
+        rows.append(("parts", None, findings.parts))
+    else:
+        divided = ", ".join(f"{number:,} {part}" for part, number in findings.parts.items())
+        rows.append(("parts", None, f"{divided}; equal first questions stay in one part: no leak"))
+    rows += [
+        (f"median length, {unit}", ordered[len(ordered) // 2], f"of {len(findings.lengths):,} measured"),
+        (f"longest, {unit}", ordered[-1], ""),
+    ]
+    if too_long is not None:
+        effect = {"drop": "left out", "cut_end": "cut at the end", "cut_start": "without their oldest turns"}
+        meaning = f"of the measured; they are {effect[config.too_long]}"
+        rows.append((f"longer than {config.max_length:,} tokens", f"{too_long:.1%}", meaning))
+    rows.append((f"learned {unit}", f"{findings.learned:.0%}", "the rest is only read"))
+    if findings.refused:
+        rows.append(("refused by the chat template", len(findings.refused), shorten(findings.refused[0])))
+    for script, number in findings.scripts.most_common(4):
+        rows.append((f"mostly {script}", f"{number / sum(findings.scripts.values()):.0%}", ""))
+    return [{"what": what, "number": number, "meaning": meaning} for what, number, meaning in rows]
+
+
+check_data_command = command(check_data, CheckDataConfig, "check_data")

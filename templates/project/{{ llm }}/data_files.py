@@ -1,0 +1,233 @@
+"""Reads records from JSONL, JSON, Parquet, CSV, TSV and text files, one by one, with their line numbers."""
+
+import codecs
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from json import JSONDecodeError, JSONDecoder
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+
+Record = tuple[int, Any]  # 1-based line, or row in Parquet, and what stands there
+ENDINGS = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tsv", ".txt", ".md")
+NOT_TEXT = {
+    b"PK\x03\x04": "an Excel workbook or a zip archive",
+    b"\x1f\x8b": "compressed with gzip",
+    b"\x28\xb5\x2f\xfd": "compressed with zstandard",
+    b"PAR1": "a Parquet file, and its name should end in .parquet",
+}
+
+
+class BadLine(ValueError):  # noqa: N818 - what is wrong, in a person's words
+    """One line or record that cannot be read. The text says what is wrong with it."""
+
+
+class Unreadable:
+    """Stands for a line that could not be read, so that the lines after it still are."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+def read_records(path: str | Path) -> Iterator[Record]:
+    """Read a file's records, one at a time: large files are never held as a whole, but for .json.
+
+    Lines of a .txt file become `{"text": line}`; empty lines are skipped. A line that is no valid JSON gives
+    an `Unreadable`.
+
+    Raises:
+        UserError: the file is missing, empty, or of a kind that is not known.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    check_file(path)
+    if ending == ".parquet":
+        return read_parquet(path)
+    encoding = find_encoding(path)
+    if ending in (".csv", ".tsv"):
+        return read_csv(path, encoding)
+    if ending in (".txt", ".md"):
+        return ((line, {"text": text}) for line, text in read_lines(path, encoding))
+    return read_json(path, encoding)
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no readable, non-empty file of a known kind. Raises UserError."""
+    if not path.exists():
+        raise UserError(f"{path} does not exist.")
+    if not path.is_file():
+        raise UserError(f"{path} is a folder: give the file in it.")
+    if path.suffix.lower() not in ENDINGS:
+        raise UserError(f"{path}: files of this kind cannot be read; known are {', '.join(ENDINGS)}.")
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(64)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    if not beginning:
+        raise UserError(f"{path} is empty.")
+    if path.suffix.lower() == ".parquet":
+        if not beginning.startswith(b"PAR1"):
+            raise UserError(f"{path} is named .parquet but is no Parquet file.")
+        return
+    for magic, what in NOT_TEXT.items():
+        if beginning.startswith(magic):
+            raise UserError(f"{path} is {what}: it must be text.")
+
+
+def find_encoding(path: Path) -> str:
+    """UTF-8 with or without a mark, UTF-16 with one, else GB18030 (Chinese Windows). Raises UserError."""
+    with path.open("rb") as file:
+        beginning = file.read(4)
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    for encoding in ("utf-8-sig", "gb18030"):
+        decoder = codecs.getincrementaldecoder(encoding)()
+        try:
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    decoder.decode(block)
+                decoder.decode(b"", final=True)
+            return encoding
+        except UnicodeDecodeError:
+            continue
+    raise UserError(f"{path} is neither UTF-8 nor GB18030 text: save it as UTF-8.")
+
+
+def read_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not empty, with their numbers."""
+    found = False
+    with path.open(encoding=encoding, newline="\n") as file:
+        for number, line in enumerate(file, start=1):
+            text = line.rstrip("\r\n")
+            if text.strip():
+                found = True
+                yield number, text
+    if not found:
+        raise UserError(f"{path} is empty.")
+
+
+def read_json(path: Path, encoding: str) -> Iterator[Record]:
+    """JSON Lines, or one JSON array, whatever the file's name says: its first character tells."""
+    with path.open(encoding=encoding) as file:
+        while (character := file.read(1)).isspace():
+            pass
+    if character == "[" and not list_per_line(path, encoding):
+        yield from read_array(path, encoding)
+        return
+    for number, line in read_lines(path, encoding):
+        try:
+            yield number, json.loads(line)
+        except JSONDecodeError as error:
+            yield number, Unreadable(f"is not valid JSON: {error.msg} at character {error.colno}")
+        except RecursionError:
+            yield number, Unreadable("is not valid JSON: it is nested too deeply")
+
+
+def list_per_line(path: Path, encoding: str) -> bool:
+    """Whether each line of a file is a list of its own (of messages), rather than the file being one."""
+    for _, line in islice(read_lines(path, encoding), 1):
+        try:
+            content = json.loads(line)
+        except ValueError:
+            return False
+        return isinstance(content, list) and bool(content) and path.suffix.lower() != ".json"
+    return False
+
+
+def read_array(path: Path, encoding: str) -> Iterator[Record]:
+    """The elements of one JSON array, decoded one by one; a mistake ends the reading."""
+    text = path.read_text(encoding=encoding)
+    decoder = JSONDecoder()
+    place, line, counted = text.index("[") + 1, 1, 0
+    while True:
+        place = skip(text, place, " \t\r\n")
+        line, counted = line + text.count("\n", counted, place), place
+        if text[place : place + 1] == "]":
+            return
+        try:
+            value, place = decoder.raw_decode(text, place)
+        except (JSONDecodeError, RecursionError) as error:
+            where = line + text.count("\n", counted, getattr(error, "pos", counted))
+            yield where, Unreadable(f"is not valid JSON: {getattr(error, 'msg', 'nested too deeply')}")
+            return
+        yield line, value
+        place = skip(text, place, " \t\r\n")
+        if text[place : place + 1] == ",":
+            place += 1
+        elif text[place : place + 1] != "]":
+            where = line + text.count("\n", counted, place)
+            yield where, Unreadable("is not valid JSON: a comma or the closing ] is missing")
+            return
+
+
+def skip(text: str, place: int, characters: str) -> int:
+    """The next place that holds none of these characters."""
+    while place < len(text) and text[place] in characters:
+        place += 1
+    return place
+
+
+def read_csv(path: Path, encoding: str) -> Iterator[Record]:
+    """Rows of a table as mappings; a cell that holds a JSON list, such as messages, is decoded."""
+    csv.field_size_limit(1 << 30)
+    with path.open(encoding=encoding, newline="") as file:
+        header = file.readline()
+        file.seek(0)
+        delimiter = max("\t", ",", ";", "|", key=header.count) if path.suffix.lower() == ".csv" else "\t"
+        reader = csv.reader(file, delimiter=delimiter)
+        names = [name.strip() for name in next(reader, [])]
+        before = reader.line_num
+        try:
+            for row in reader:
+                line, before = before + 1, reader.line_num
+                if not any(cell.strip() for cell in row):
+                    continue
+                if len(row) != len(names):
+                    reason = f"has {len(row)} cells, but the header has {len(names)}"
+                    yield line, Unreadable(reason)
+                    continue
+                yield line, {name: decoded(cell) for name, cell in zip(names, row, strict=True)}
+        except csv.Error as error:
+            yield reader.line_num, Unreadable(f"is not valid CSV: {error}")
+
+
+def decoded(cell: str) -> Any:
+    """A cell's text, or the list that it holds as JSON."""
+    if cell.lstrip().startswith("[{"):
+        try:
+            return json.loads(cell)
+        except JSONDecodeError:
+            return cell
+    return cell
+
+
+def read_parquet(path: Path) -> Iterator[Record]:
+    """Rows of a Parquet file as mappings."""
+    import pyarrow.parquet
+
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+        number = 0
+        for batch in file.iter_batches(batch_size=1000):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as Parquet: {error}.") from None
+    if not number:
+        raise UserError(f"{path} is empty.")
+
+
+def place_name(path: str | Path) -> str:
+    """What the numbers of a file's records count: lines, or rows in Parquet."""
+    return "row" if Path(path).suffix.lower() == ".parquet" else "line"
+
+
+def named_lines(path: str | Path, mistakes: Sequence[tuple[int, str]], total: int, most: int = 5) -> str:
+    """The first mistakes with their lines, and how many more of `total` there are, for a sentence."""
+    shown = "; ".join(f"{place_name(path)} {line} {reason}" for line, reason in mistakes[:most])
+    return shown + (f"; and {total - most:,} more" if total > most else "")

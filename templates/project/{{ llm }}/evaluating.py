@@ -1,0 +1,136 @@
+"""What a language model can do: how well it predicts held-out text, and whether it answers what is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .config import ChatDataConfig, SamplingConfig
+from .conversations import Conversation, Message
+from .errors import UserError
+from .examples import Example, encode_conversation, evaluation_windows
+from .metrics import Metrics, exact_match, text_metrics
+from .text_model import TextModel
+
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model answered to the last question of a conversation."""
+
+    prompt: str
+    expected: str
+    answer: str
+
+
+def measure_text(model: TextModel, texts: Sequence[str], *, context: int, batch_size: int = 16) -> Metrics:
+    """How well `model` predicts `texts`: loss in nats per token, perplexity, bits per byte.
+
+    A text longer than `context` is read in windows that overlap by half, so that all but its beginning is
+    predicted from at least half a context. Each token counts once.
+    """
+    context = min(context, model.context)
+    windows: list[Example] = []
+    for text in texts:
+        tokens = [model.end, *model.encode(text).tokens]
+        windows += evaluation_windows(tokens, context, max(context // 2, 1))
+    losses = np.concatenate(model.token_losses(windows, batch_size))
+    return text_metrics(float(losses.sum(dtype=np.float64)), len(losses), sum(len(text.encode()) for text in texts))
+
+
+def encode_all(
+    conversations: Sequence[Conversation], model: TextModel, config: ChatDataConfig
+) -> list[Example]:
+    """The conversations as tokens, of which those of the assistant's turns are to be learned.
+
+    Raises UserError when none is left: all are too long, or nobody answers in them.
+    """
+    length = min(config.max_length, model.context)
+    encoded = (
+        encode_conversation(
+            conversation.messages, model.render, model.encode, max_length=length, too_long=config.too_long
+        )
+        for conversation in conversations
+    )
+    examples = [example for example in encoded if example is not None and example.targets.any()]
+    if not examples:
+        raise UserError(
+            f"None of the {len(conversations):,} conversations of {config.file} can be learned from: all are longer "
+            f"than {length} tokens (chats.max_length), or no assistant answers. Try --check_data true."
+        )
+    return examples
+
+
+def measure_chats(
+    model: TextModel,
+    conversations: Sequence[Conversation],
+    config: ChatDataConfig,
+    *,
+    answers: int,
+    answer_tokens: int,
+    batch_size: int = 16,
+) -> tuple[Metrics, list[Answer]]:
+    """Loss on the assistant's turns, and of `answers` conversations how often the last one is said exactly."""
+    examples = encode_all(conversations, model, config)
+    losses = np.concatenate(model.token_losses(examples, batch_size))
+    spoken = sum(
+        len(message["content"].encode())
+        for conversation in conversations
+        for message in conversation.messages
+        if message["role"] == "assistant"
+    )
+    figures = text_metrics(float(losses.sum(dtype=np.float64)), len(losses), spoken)
+    chosen = some_of(conversations, answers)
+    given = answer_all(model, chosen, answer_tokens)
+    if given:
+        exact = exact_match([one.answer for one in given], [one.expected for one in given])
+        figures = {"exact_match": exact, **figures}
+    return figures, given
+
+
+def some_of(conversations: Sequence[Conversation], count: int) -> list[Conversation]:
+    """Up to `count` of the conversations that end with an answer, spread evenly over all."""
+    answered = [one for one in conversations if one.messages[-1]["role"] == "assistant"]
+    if len(answered) <= count:
+        return answered
+    return [answered[index * len(answered) // count] for index in range(count)]
+
+
+def greedy(longest: int) -> SamplingConfig:
+    """Always the likeliest token, at most `longest` of them: the same answer each time."""
+    return SamplingConfig(temperature=0.0, max_new_tokens=longest)
+
+
+def answer_all(model: TextModel, conversations: Sequence[Conversation], longest: int) -> list[Answer]:
+    """Let the model give the last answer of each conversation anew, always the likeliest token."""
+    prompts = [model.render(list(one.messages[:-1]), True) for one in conversations]
+    fitting = [index for index, prompt in enumerate(prompts) if len(model.encode(prompt).tokens) < model.context]
+    texts = model.generate([prompts[index] for index in fitting], greedy(longest))
+    return [
+        Answer(
+            last_question(conversations[index].messages[:-1]),
+            conversations[index].messages[-1]["content"].strip(),
+            text.strip(),
+        )
+        for index, text in zip(fitting, texts, strict=True)
+    ]
+
+
+def last_question(messages: Sequence[Message]) -> str:
+    return messages[-1]["content"] if messages else ""
+
+
+def answer_prompts(
+    model: TextModel, prompts: Sequence[str], *, system: str = "", longest: int = 64
+) -> list[str]:
+    """What the model says to each prompt, as the assistant in a new conversation."""
+    before: list[Message] = [{"role": "system", "content": system}] if system else []
+    rendered = [model.render([*before, {"role": "user", "content": prompt}], True) for prompt in prompts]
+    return [text.strip() for text in model.generate(rendered, greedy(longest))] if prompts else []
+
+
+def continue_texts(model: TextModel, beginnings: Sequence[str], longest: int = 64) -> list[str]:
+    """How the model continues each beginning, as plain text."""
+    return model.generate(list(beginnings), greedy(longest)) if beginnings else []

@@ -1,0 +1,232 @@
+"""Examples: tokens, and which of them the model is to predict.
+
+Everything the models learn from is made here, as plain NumPy: blocks of text for pretraining, conversations
+with the loss on the assistant's turns only, windows for evaluation.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from .chat_template import Message, Span
+from .errors import UserError
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sequence.
+
+    Attributes:
+        tokens: shape (T,), int32.
+        targets: shape (T,), bool: whether token t is to be predicted from the tokens before it. The first
+            never is.
+    """
+
+    tokens: np.ndarray
+    targets: np.ndarray
+
+
+class Encoded(NamedTuple):
+    """A text as tokens, and for each token the characters [from, up to) of the text that it stands for.
+
+    Where a character needs several tokens (as an emoji does) each of them has that character's place.
+    """
+
+    tokens: list[int]
+    offsets: list[Span]
+
+
+Render = Callable[[list[Message], bool], str]
+Encode = Callable[[str], Encoded]
+
+
+def text_blocks(documents: Sequence[Sequence[int]], context: int, end: int) -> list[Example]:
+    """Join documents, each followed by the token `end`, and cut them into blocks for pretraining.
+
+    A block has `context` + 1 tokens, the last may have fewer. Blocks overlap by one token, the last of one is
+    the first of the next, so that every token but the very first is predicted once.
+    """
+    pieces = [np.append(np.asarray(document, dtype=np.int32), np.int32(end)) for document in documents]
+    tokens = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
+    return [
+        example_of(tokens[start : start + context + 1], 1) for start in range(0, len(tokens) - 1, context)
+    ]
+
+
+def evaluation_windows(tokens: Sequence[int] | np.ndarray, context: int, stride: int) -> list[Example]:
+    """Cut a long text into overlapping windows for evaluation.
+
+    Every token but the first is predicted exactly once, with at least `context` - `stride` tokens before it
+    (fewer only at the start of the text). A window has at most `context` + 1 tokens, of which the model reads
+    `context`. A smaller stride is a fairer measure of the model and costs more windows.
+    """
+    if not 1 <= stride <= context:
+        raise ValueError(f"stride is {stride}: it must be from 1 to context ({context})")
+    text = np.asarray(tokens, dtype=np.int32)
+    windows: list[Example] = []
+    done = 1  # tokens before this place are predicted already, or never are
+    while done < len(text):
+        stop = min(len(text), done + (stride if windows else context))
+        start = max(0, stop - context - 1)
+        windows.append(example_of(text[start:stop], done - start))
+        done = stop
+    return windows
+
+
+def example_of(tokens: np.ndarray, first: int) -> Example:
+    """An example in which all tokens from place `first` on are predicted."""
+    targets = np.ones(len(tokens), dtype=bool)
+    targets[:first] = False
+    return Example(tokens, targets)
+
+
+def encode_conversation(
+    messages: Sequence[Message],
+    render: Render,
+    encode: Encode,
+    *,
+    max_length: int,
+    too_long: Literal["drop", "cut_end", "cut_start"],
+) -> Example | None:
+    """Turn a conversation into tokens, with the loss on the assistant's turns only.
+
+    The text is tokenised in one piece, as the model will see it. A token is learned when it holds a character
+    of an assistant's turn; the token that ends the turn belongs to it, since the model must learn to stop.
+
+    Args:
+        messages: with at least one turn of the assistant.
+        render: the chat template, called with the messages and whether to add the assistant's header.
+        encode: the tokenizer, which must add no special tokens: the template has them.
+        max_length: most tokens of an example.
+        too_long: what becomes of longer ones. `drop`: left out. `cut_end`: the end is cut off. `cut_start`:
+            the oldest turns are left out until the rest fits; it begins with the user's turn, after the
+            system message, which is kept.
+
+    Returns:
+        The example; None where it is left out or nothing to learn remains.
+
+    Raises:
+        UserError: the template refuses the conversation, or its assistant turns cannot be found.
+    """
+    messages = list(messages)
+    example = whole_conversation(messages, render, encode)
+    if len(example.tokens) > max_length:
+        if too_long == "drop":
+            return None
+        if too_long == "cut_end":
+            example = Example(example.tokens[:max_length], example.targets[:max_length])
+        else:
+            shorter = newest_turns(messages, render, encode, max_length)
+            if shorter is None:
+                return None
+            example = shorter
+    return example if example.targets.any() else None
+
+
+def newest_turns(messages: list[Message], render: Render, encode: Encode, max_length: int) -> Example | None:
+    """The most turns up to the end, from one of the user on, that fit; None if the last do not."""
+    system = [message for message in messages[:1] if message["role"] == "system"]
+    starts = [place for place, message in enumerate(messages) if message["role"] == "user"][1:]
+
+    def rest(place: int) -> Example:
+        return whole_conversation(system + messages[place:], render, encode)
+
+    found = bisect_left(starts, True, key=lambda place: len(rest(place).tokens) <= max_length)
+    return rest(starts[found]) if found < len(starts) else None
+
+
+def whole_conversation(messages: list[Message], render: Render, encode: Encode) -> Example:
+    """Tokens and targets of a conversation, however long."""
+    text = render(messages, False)
+    assistants = np.zeros(len(text) + 1, dtype=bool)  # of each character; the last place is for empty tokens
+    for start, stop in assistant_spans(messages, text, render):
+        assistants[start:stop] = True
+    encoded = encode(text)
+    tokens = np.asarray(encoded.tokens, dtype=np.int32)
+    starts, stops = np.asarray(encoded.offsets, dtype=np.int64).reshape(-1, 2).T
+    targets = assistants[stops - 1] & (stops > starts)  # a token belongs to whom its last character belongs
+    targets[:1] = False
+    return Example(tokens, targets)
+
+
+def assistant_spans(messages: list[Message], text: str, render: Render) -> list[Span]:
+    """Find the characters of `text`, the rendered conversation, that the assistant writes.
+
+    A template with `{% generation %}` tags says so itself. For any other, the conversation is rendered up to
+    the assistant's turn, with its header: that is what the model will be given, and what follows in `text` is
+    what it must write. Where the turn ends is known from the conversation rendered up to and with the turn.
+    The end-of-turn token is part of it; white space that follows this token is not.
+
+    Raises:
+        UserError: the template renders a turn so differently within the conversation that it is not found.
+    """
+    tagged = getattr(render, "assistant_spans", lambda _: None)(messages)
+    if tagged is not None:
+        return tagged
+    spans = []
+    for place, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        content = message["content"].strip()
+        start = start_of_turn(text, render, messages[:place], content)
+        last = place == len(messages) - 1
+        stop = len(text) if last else end_of_turn(text, start, render(messages[: place + 1], False), content)
+        turn = text[start:stop].rstrip()
+        if content and content.split()[-1] not in turn:
+            raise cannot_mark("the text that it renders lacks what the assistant said")
+        if content and not turn.endswith(content):  # something visible ends the turn
+            stop = start + len(turn)
+        spans.append((start, stop))
+    return spans
+
+
+def start_of_turn(text: str, render: Render, before: list[Message], content: str) -> int:
+    """Where the assistant begins to write, after the header of its turn."""
+    prompt = render(before, True)
+    if text.startswith(prompt):
+        return len(prompt)
+    # Some headers begin a thought ("<think>") that the finished turn lacks: what both have is the header.
+    start = common_start(text, prompt)
+    if start < len(render(before, False)):
+        raise cannot_mark("the text before a turn changes when the turn is added")
+    written = text.find(content, len(render(before, False)))
+    return min(start, written) if written >= 0 else start
+
+
+def end_of_turn(text: str, start: int, with_turn: str, content: str) -> int:
+    """Where the assistant stops to write; `with_turn` is the conversation up to and with its turn."""
+    if text.startswith(with_turn):
+        return len(with_turn)
+    turn = with_turn[start:]
+    # Thoughts of older turns may be left out, as in Qwen 3: then `text` has the end of the turn only.
+    beginning = text[start : start + 12]
+    at = turn.find(beginning) if with_turn.startswith(text[:start]) else -1
+    while at >= 0:
+        if text.startswith(turn[at:], start):
+            return start + len(turn) - at
+        at = turn.find(beginning, at + 1)
+    # Or something ends the conversation as a whole, after its last turn, as in Phi 3. Where that and the next
+    # header begin with the same bracket the bracket is not the turn's.
+    stop = start + len(text[start : common_start(text, with_turn)].rstrip("<|["))
+    written = text.find(content, start)
+    if written < 0 or stop < written + len(content):
+        raise cannot_mark("the text of a turn changes when further turns follow")
+    return stop
+
+
+def common_start(one: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (left, right) in pairs if left != right), min(len(one), len(other)))
+
+
+def cannot_mark(reason: str) -> UserError:
+    """The error for a template that this way of finding turns does not suit."""
+    return UserError(
+        f"The chat template cannot mark assistant turns: {reason}; "
+        "put {% generation %} and {% endgeneration %} around what the assistant writes, in a copy of it "
+        "that chats.chat_template names."
+    )

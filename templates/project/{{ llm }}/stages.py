@@ -1,0 +1,317 @@
+"""The stages, each a command: train, evaluate, fine-tune, and all of them in a row.
+
+read text → split → tokenizer → train → evaluate → fine-tune on chats → evaluate → report
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from .bases import resolve_model, short_name
+from .baseline import KneserNey
+from .commands import AFTER, BEFORE, command, settings
+from .config import ChatDataConfig, EvalConfig, FinetuneConfig, PredictConfig, TrainConfig
+from .console import print_table, say
+from .conversations import Conversation, Splits, read_conversations, split_conversations
+from .corpus import TextSplits, find_files, read_corpus, split_corpus
+from .data_check import check_conversations
+from .device import prepare as prepare_device
+from .device import seed_everything
+from .evaluating import (
+    Answer,
+    answer_prompts,
+    continue_texts,
+    encode_all,
+    measure_chats,
+    measure_text,
+    some_of,
+)
+from .examples import text_blocks
+from .fingerprints import fingerprint
+from .metrics import HIGHER_IS_BETTER, Metrics
+from .method_config import MethodConfig
+from .pages import evaluation_page, finetuning_page, training_page
+from .predicting import predict
+from .run_selection import MODEL, find_run, start
+from .runs import Run, new_run, open_run
+from .text_model import TextModel, open_text_model
+from .tokenizer import train_tokenizer
+from .trainee import Trainee, new_trainee, open_trainee
+
+NETWORK, NGRAMS = "this model", "5-gram (Kneser-Ney)"
+FULL = "all weights, to compare"
+SHOWN = 8  # prompts answered before and after where configs/finetune.yaml names none
+
+
+def train(config: TrainConfig) -> Run:
+    """Pretrain on plain text, from nothing or from a base, and compare with counting five bytes."""
+    texts = read_texts(config)
+    prepare_device(config.training)
+    this_run = start("train", config, config.training.resume)
+    this_run.record_data(fingerprint(find_files(config.corpus.files)))
+    trainee = open_base(config) if config.base else make_model(config, texts, this_run)
+    model = trainee.text_model()
+    context = min(config.model.context, model.context)
+    say(f"{trainee.parameters:,} weights, {trainee.trainable:,} of them learn; {context} tokens at a time.")
+    train_blocks, validation_blocks = (
+        text_blocks([model.encode(text).tokens for text in part], context, model.end)
+        for part in (texts.train, texts.validation)
+    )
+    trainee.fit(train_blocks, validation_blocks, config.training, this_run)
+    trainee.save(this_run.path(MODEL))
+
+    model = trainee.text_model()
+    ngrams = KneserNey.fit("\n\n".join([*texts.train, *texts.validation]).encode())
+    figures = {
+        NETWORK: measure_text(model, texts.test, context=context),
+        NGRAMS: {"bits_per_byte": ngrams.bits_per_byte("\n\n".join(texts.test).encode())},
+    }
+    continued = dict(zip(config.prompts, continue_texts(model, config.prompts), strict=True))
+    this_run.save_metrics(
+        {
+            "stage": "train",
+            "kind": "text",
+            "parameters": trainee.parameters,
+            "test": figures[NETWORK],
+            "baseline": figures[NGRAMS],
+            "continued": continued,
+        }
+    )
+    print_figures(f"{sum(map(len, texts.test)):,} characters of held-out text", figures)
+    say(f"Report: {training_page(this_run, figures, continued)}")
+    return this_run
+
+
+def read_texts(config: TrainConfig) -> TextSplits:
+    """Read the corpus and divide it, before anything is learned from it."""
+    texts = split_corpus(read_corpus(config.corpus), config.corpus)
+    sizes = ", ".join(
+        f"{sum(map(len, part)):,} {name}"
+        for name, part in (("train", texts.train), ("validation", texts.validation), ("test", texts.test))
+    )
+    say(f"Characters of text: {sizes}.")
+    return texts
+
+
+def make_model(config: TrainConfig, texts: TextSplits, run: Run) -> Trainee:
+    """A tokenizer trained on the training text, and a new model for it."""
+    tokenizer = run.path("tokenizer")
+    if not (tokenizer / "tokenizer.json").exists():  # a resumed run has it
+        train_tokenizer(texts.train, config.model.vocabulary, tokenizer)
+    seed_everything(config.training.seed)
+    return new_trainee(config.model, tokenizer, config.training.seed)
+
+
+def open_base(config: TrainConfig) -> Trainee:
+    """The model to go on with, all its weights learning."""
+    base = resolve_model(config.base, "train", "finetune")
+    say(f"Going on with {short_name(base)}.")
+    return open_trainee(base, MethodConfig(name="full"), config.training, hub=config.hub)
+
+
+def finetune(config: FinetuneConfig) -> Run:
+    """Learn from conversations, and answer the same questions before and after."""
+    if config.check_data:
+        return check_conversations(config.chats, base=config.base)
+    chats = read_chats(config.chats)
+    prepare_device(config.training)
+    config = replace(config, base=base_of(config))
+    this_run = start("finetune", config, config.training.resume)
+    this_run.record_data(fingerprint(chat_files(config.chats)))
+
+    trainee = open_for_finetuning(config, config.method)
+    model = trainee.text_model()
+    say(
+        f"{short_name(config.base)}, {config.method.name}: {trainee.trainable:,} of {trainee.parameters:,} weights "
+        "learn."
+    )
+    prompts = list(config.prompts) or shown_prompts(chats.test)
+    before, said_before, _ = measure_and_ask(model, chats.test, prompts, config)
+    trainee.fit(
+        encode_all(chats.train, model, config.chats),
+        encode_all(chats.validation, model, config.chats),
+        config.training,
+        this_run,
+    )
+    trainee.save(this_run.path(MODEL))
+
+    model = trainee.text_model()
+    after, said_after, answers = measure_and_ask(model, chats.test, prompts, config)
+    figures = {BEFORE: before, AFTER: after}
+    if config.compare_full:
+        figures[FULL] = train_all_weights(config, chats, this_run)
+    sides = [
+        {"prompt": prompt, BEFORE: old, AFTER: new}
+        for prompt, old, new in zip(prompts, said_before, said_after, strict=True)
+    ]
+    main = "exact_match" if "exact_match" in after else "loss"
+    this_run.save_metrics(
+        {
+            "stage": "finetune",
+            "kind": "chat",
+            "base": config.base,
+            "method": config.method.name,
+            "conversations": count(chats),
+            "parameters": trainee.parameters,
+            "trainable": trainee.trainable,
+            "before": before,
+            "after": after,
+            "all_weights": figures.get(FULL),
+            "answers": sides,
+            "better": {"metric": main, "higher_is_better": HIGHER_IS_BETTER[main]},
+        }
+    )
+    print_figures(f"{len(chats.test):,} test conversations", figures)
+    print_table("The same questions before and after", sides)
+    say(f"Report: {finetuning_page(this_run, figures, sides, answers)}")
+    return this_run
+
+
+def train_all_weights(config: FinetuneConfig, chats: Splits, run: Run) -> Metrics:
+    """Full fine-tuning of the same base on the same conversations, for as many epochs."""
+    say("The same with all weights, to compare:")
+    trainee = open_for_finetuning(config, MethodConfig(name="full"))
+    model = trainee.text_model()
+    where = Run(run.folder / "all_weights", run.stage)
+    where.folder.mkdir(exist_ok=True)
+    trainee.fit(
+        encode_all(chats.train, model, config.chats),
+        encode_all(chats.validation, model, config.chats),
+        replace(config.training, learning_rate=config.compare_learning_rate),
+        where,
+    )
+    figures, _, _ = measure_and_ask(trainee.text_model(), chats.test, (), config)
+    return figures
+
+
+def measure_and_ask(
+    model: TextModel, conversations: Sequence[Conversation], prompts: Sequence[str], config: FinetuneConfig
+) -> tuple[Metrics, list[str], list[Answer]]:
+    """The figures on test conversations, what the model says to `prompts`, and its answers in the former."""
+    longest = config.answer_tokens
+    figures, answers = measure_chats(
+        model, conversations, config.chats, answers=config.answers, answer_tokens=longest
+    )
+    return figures, answer_prompts(model, prompts, system=config.chats.system, longest=longest), answers
+
+
+def open_for_finetuning(config: FinetuneConfig, method: MethodConfig) -> Trainee:
+    """The base with the weights that `method` lets learn."""
+    seed_everything(config.training.seed)
+    return open_trainee(
+        config.base, method, config.training, hub=config.hub, chat_template=config.chats.chat_template
+    )
+
+
+def evaluate(config: EvalConfig) -> Run:
+    """Measure a model on text or conversations that it has not learned from."""
+    evaluated = find_run(config.run, "train", "finetune", "align")
+    model = open_text_model(evaluated.folder / MODEL)
+    this_run = new_run("evaluate", replace(config, run=evaluated.folder.as_posix()))
+    answers: Sequence[Answer] = ()
+    if evaluated.stage == "train":
+        base = evaluated.read_config(TrainConfig)
+        texts: Sequence[str] = getattr(read_texts(base), config.part)
+        figures = measure_text(model, texts, context=base.model.context, batch_size=config.batch_size)
+        what = f"{sum(map(len, texts)):,} characters"
+    else:
+        chats = chat_settings(evaluated)
+        conversations = getattr(read_chats(chats), config.part)
+        figures, answers = measure_chats(
+            model,
+            conversations,
+            chats,
+            answers=config.answers,
+            answer_tokens=config.answer_tokens,
+            batch_size=config.batch_size,
+        )
+        what = f"{len(conversations):,} conversations"
+    harness = run_harness(model, config.harness) if config.harness else {}
+    this_run.save_metrics(
+        {
+            "stage": "evaluate",
+            "run": evaluated.folder.as_posix(),
+            "kind": "text" if evaluated.stage == "train" else "chat",
+            config.part: figures,
+            "harness": harness,
+        }
+    )
+    print_figures(f"{what}, {config.part} part, {evaluated.folder.as_posix()}", {NETWORK: figures})
+    if harness:
+        print_figures("lm-evaluation-harness", harness)
+    say(f"Report: {evaluation_page(this_run, figures, answers, harness)}")
+    return this_run
+
+
+def run_harness(model: TextModel, tasks: Sequence[str]) -> Mapping[str, Metrics]:
+    """Figures of lm-evaluation-harness, by task."""
+    from .harness import evaluate_with_harness  # an optional package
+
+    return evaluate_with_harness(model, tasks)
+
+
+def read_chats(config: ChatDataConfig) -> Splits:
+    """Read the conversations and divide them."""
+    chats = split_conversations(read_conversations(config), config)
+    say("Conversations: " + ", ".join(f"{number:,} {part}" for part, number in count(chats).items()) + ".")
+    return chats
+
+
+def chat_settings(run: Run) -> ChatDataConfig:
+    """The conversations of the fine-tuning that a model went through, also where it was aligned afterwards."""
+    while run.stage == "align":
+        run = open_run(Path(str(run.metrics()["base"])).parent)
+    return run.read_config(FinetuneConfig).chats
+
+
+def chat_files(config: ChatDataConfig) -> list[Path]:
+    return [Path(name) for name in (config.file, config.test_file) if name]
+
+
+def base_of(config: FinetuneConfig) -> str:
+    """Folder or hub name of the base; of a run that is gone on with, the one it was started from."""
+    if config.training.resume:
+        return start("finetune", config, config.training.resume).read_config(FinetuneConfig).base
+    return resolve_model(config.base, "train")
+
+
+def shown_prompts(conversations: Sequence[Conversation]) -> list[str]:
+    """The first questions of a few test conversations."""
+    chosen = some_of(conversations, SHOWN)
+    return [one.messages[-2]["content"] for one in chosen if len(one.messages) > 1]
+
+
+def count(chats: Splits) -> dict[str, int]:
+    return {"train": len(chats.train), "validation": len(chats.validation), "test": len(chats.test)}
+
+
+def print_figures(title: str, figures: Mapping[str, Mapping[str, object]]) -> None:
+    """One row per model."""
+    print_table(title, [{"model": model, **one} for model, one in figures.items()])
+
+
+def flow(config: TrainConfig) -> None:
+    """Train → evaluate → fine-tune → evaluate; where fine-tuning starts from a base of others, the last two."""
+    tuning = settings(FinetuneConfig, "finetune", [])
+    if tuning.base == "latest":
+        say("\n1 of 4: train")
+        trained = train(config)
+        say("\n2 of 4: evaluate")
+        evaluate(settings(EvalConfig, "eval", ["--run", str(trained.folder)]))
+        tuning = replace(tuning, base=str(trained.folder))
+    say("\n3 of 4: fine-tune")
+    finetuned = finetune(tuning)
+    say("\n4 of 4: evaluate")
+    evaluate(settings(EvalConfig, "eval", ["--run", str(finetuned.folder)]))
+    metrics = finetuned.metrics()
+    print_figures("Before and after fine-tuning", {BEFORE: metrics["before"], AFTER: metrics["after"]})
+    say(f"Report: {finetuned.path('report.html')}")
+
+
+train_command = command(train, TrainConfig, "train")
+finetune_command = command(finetune, FinetuneConfig, "finetune")
+evaluate_command = command(evaluate, EvalConfig, "eval")
+predict_command = command(predict, PredictConfig, "predict")
+flow_command = command(flow, TrainConfig, "train")

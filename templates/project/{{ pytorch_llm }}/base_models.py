@@ -1,0 +1,225 @@
+"""Base models: transformers models with their tokenizers, loaded for a way of training."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from .base_tokenizer import fit_embeddings, has_tokenizer, read_tokenizer, set_chat_template
+from .device import uses_gpu
+from .errors import UserError
+from .method_config import LORA_METHODS, MethodConfig
+from .model_folder import CONFIG, base_of, find_model, is_adapter, local_folder, read_config
+from .quiet import one_line, quiet_transformers
+from .training_config import TrainingConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+
+
+class Base(NamedTuple):
+    """A model to start from."""
+
+    model: Any
+    """A transformers model; weights that will learn are float32."""
+
+    tokenizer: PreTrainedTokenizerBase
+    """With a chat template; `tokenizer.save_pretrained(folder)` writes it beside a model."""
+
+    source: str
+    """Where adapters find it again: a folder (relative to the project's, if inside it), or a hub's name."""
+
+
+def load_base(
+    name: str | Path,
+    method: MethodConfig,
+    training: TrainingConfig,
+    *,
+    hub: str = "huggingface",
+    chat_template: str = "",
+) -> Base:
+    """Load a base in the number format that `method` and `training` need.
+
+    Weights that learn are float32. On a GPU, a base that LoRA leaves as it is has the format of
+    `training.precision`, so that it takes half the memory; with qlora it has 4 bits. On a CPU all is float32.
+    An adapter becomes part of its base, and new adapters learn on top.
+
+    Args:
+        name: A run, a local folder, or a name on the hub.
+        method: Which weights will learn.
+        training: Device and number format.
+        hub: `huggingface` or `modelscope`.
+        chat_template: File with a Jinja template that replaces the tokenizer's own.
+
+    Raises:
+        UserError: Where the model cannot be had, read or used.
+    """
+    folder = find_model(name, hub=hub)
+    gpu = uses_gpu(training)
+    quantize = method.name == "qlora"
+    if quantize and is_adapter(folder):
+        raise UserError(
+            f"{folder} is an adapter, and qlora cannot go on with one in 4 bits: merge it first "
+            "(python export.py), or set method.name to lora."
+        )
+    model = load_model(
+        folder,
+        dtype=DTYPES[training.precision] if gpu and method.name in LORA_METHODS else torch.float32,
+        device=own_gpu() if gpu else None,
+        quantize=quantize,
+        hub=hub,
+    )
+    tokenizer = load_tokenizer(folder, hub=hub)
+    fit_embeddings(model, tokenizer, str(name), may_grow=method.name == "full")
+    set_chat_template(tokenizer, str(name), chat_template)
+    return Base(model, tokenizer, source_of(name, folder))
+
+
+def source_of(name: str | Path, folder: Path) -> str:
+    """How an adapter notes its base: the hub's name, or a folder, relative to the project's if inside it."""
+    if local_folder(name) is None:
+        return str(name)
+    folder, project = folder.resolve(), Path.cwd()
+    return folder.relative_to(project).as_posix() if folder.is_relative_to(project) else str(folder)
+
+
+def own_gpu() -> torch.device | None:
+    """The GPU of this process, None where there is none."""
+    device = torch.accelerator.current_accelerator()
+    return torch.device(device.type, int(os.environ.get("LOCAL_RANK", "0"))) if device else None
+
+
+def load_model(
+    folder: Path,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | None = None,
+    quantize: bool = False,
+    hub: str = "huggingface",
+) -> Any:
+    """Load the model in `folder`, which `find_model` gave; an adapter becomes part of its base's weights.
+
+    Args:
+        folder: Of a model or an adapter.
+        dtype: Number format of the weights.
+        device: Where to put them; None: main memory.
+        quantize: Keep the weights in 4 bits (NF4, for QLoRA), computing in `dtype`.
+        hub: Where the base of an adapter is looked up, if it is no folder.
+
+    Raises:
+        UserError: Where it cannot be read, or needs code or a device that is not there.
+    """
+    if is_adapter(folder):
+        base = load_model(base_folder(folder, hub), dtype=dtype, device=device, hub=hub)
+        return load_adapter(base, folder).merge_and_unload(safe_merge=True)
+    check_architecture(folder)
+    from transformers import AutoModelForCausalLM
+
+    options: dict[str, Any] = {"dtype": dtype, "local_files_only": True, "output_loading_info": True}
+    options["ignore_mismatched_sizes"] = True  # they are reported, and refused below
+    if quantize:
+        options["quantization_config"] = four_bits(dtype)
+    if device is not None:
+        options["device_map"] = {"": device}
+    loaded: Any
+    with quiet_transformers():
+        try:
+            loaded = AutoModelForCausalLM.from_pretrained(folder, **options)
+        except torch.OutOfMemoryError:
+            raise
+        except (ImportError, OSError, ValueError, RuntimeError, KeyError) as error:
+            raise UserError(f"{folder} cannot be loaded: {one_line(error)}") from error
+    model, report = loaded
+    check_complete(folder, report)
+    return model
+
+
+def check_complete(folder: Path, report: dict[str, Any]) -> None:
+    """Raise UserError where weights were missing or of another shape: transformers makes up random ones."""
+    for weight, found, expected in sorted(report["mismatched_keys"]):
+        raise UserError(
+            f"{folder}: {weight} has the shape {tuple(found)}, but {CONFIG} says {tuple(expected)}: "
+            "they are of different models; load the model again."
+        )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        more = f" and {len(missing) - 1} more weights" if len(missing) > 1 else ""
+        raise UserError(f"{folder} is not whole: it lacks {missing[0]}{more}; load the model again.")
+
+
+def check_architecture(folder: Path) -> None:
+    """Raise UserError for what is no decoder, or needs code of its own."""
+    from transformers import CONFIG_MAPPING, __version__
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    config = read_config(folder / CONFIG)
+    kind = config.get("model_type", "")
+    if kind not in CONFIG_MAPPING and "auto_map" in config:
+        raise UserError(
+            f"{folder} needs code of its own (trust_remote_code), which is never run here: take a model "
+            "whose architecture is part of transformers."
+        )
+    if kind not in CONFIG_MAPPING:
+        raise UserError(
+            f"{folder / CONFIG} names a kind of model ({kind or 'none'}) that transformers {__version__} "
+            "does not know; a newer one may (`pip install -U transformers`)."
+        )
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or config.get("is_encoder_decoder"):
+        raise UserError(f"{folder} is a {kind}, which does not write text word by word: take a decoder.")
+
+
+def base_folder(adapter: Path, hub: str) -> Path:
+    """The folder of an adapter's base. Raises UserError where it is gone."""
+    base = base_of(adapter)
+    try:
+        return find_model(base, hub=hub)
+    except UserError as error:
+        raise UserError(f"{adapter} is an adapter for {base}, which cannot be loaded: {error}") from error
+
+
+def load_adapter(model: Any, folder: Path) -> Any:
+    """Put the adapter in `folder` on its base. Raises UserError where it is for another base."""
+    from peft import PeftModel
+
+    with quiet_transformers():
+        try:
+            return PeftModel.from_pretrained(model, str(folder))
+        except (RuntimeError, ValueError, KeyError) as error:
+            lines = [line.strip(" .") for line in str(error).splitlines() if line.strip()]
+            detail = next((line for line in lines if "size mismatch" in line), one_line(error, 160))
+            raise UserError(
+                f"{folder} is an adapter for {base_of(folder)}, and does not fit {model.name_or_path}: "
+                f"{detail}."
+            ) from error
+
+
+def four_bits(dtype: torch.dtype) -> Any:
+    """Settings of QLoRA's base: NF4 with double quantisation (Dettmers et al. 2023). Raises UserError."""
+    if not torch.cuda.is_available():
+        raise UserError("method.name is qlora, which needs an NVIDIA or AMD GPU: set it to lora.")
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError:
+        raise UserError(
+            "method.name is qlora, whose package is missing: install it with `pip install bitsandbytes`."
+        ) from None
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def load_tokenizer(folder: Path, *, hub: str = "huggingface") -> PreTrainedTokenizerBase:
+    """Load the tokenizer of the model in `folder`; an adapter without one has that of its base."""
+    if is_adapter(folder) and not has_tokenizer(folder):
+        return load_tokenizer(base_folder(folder, hub), hub=hub)
+    return read_tokenizer(folder)

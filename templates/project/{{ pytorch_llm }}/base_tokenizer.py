@@ -1,0 +1,83 @@
+"""The tokenizer of a base model: loaded, given a chat template, checked against the model's embeddings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .chat_template import CHATML, read_template
+from .console import say
+from .errors import UserError
+from .quiet import one_line, quiet_transformers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "tekken.json")
+END_OF_TURN = "<|im_end|>"
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder holds a tokenizer."""
+    return any((folder / name).is_file() for name in TOKENIZER_FILES)
+
+
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer in `folder`. Raises UserError where its files are missing or damaged."""
+    from transformers import AutoTokenizer
+
+    if not has_tokenizer(folder):
+        raise UserError(
+            f"{folder} has no tokenizer (tokenizer.json): copy it there from where the model comes from."
+        )
+    with quiet_transformers():
+        try:
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # the readers of the formats raise what they like
+            raise UserError(f"The tokenizer in {folder} cannot be loaded: {one_line(error)}") from error
+    return tokenizer
+
+
+def set_chat_template(tokenizer: PreTrainedTokenizerBase, name: str, file: str = "") -> None:
+    """Give the tokenizer of the model `name` the template in `file`; without one its own, or else ChatML.
+
+    No token is added for ChatML, because the model has learned nothing about a new one. `<|im_start|>` may so
+    be a few tokens of plain text; but what ends a turn has to be a single token, or an answer would not stop
+    there: the end of the text, where the vocabulary has no `<|im_end|>`.
+
+    Raises UserError for a file that cannot be read or is no template.
+    """
+    if file:
+        tokenizer.chat_template = read_template(file).source
+    elif not tokenizer.chat_template:
+        end = END_OF_TURN if END_OF_TURN in tokenizer.get_vocab() else tokenizer.eos_token
+        if not end:
+            raise UserError(
+                f"{name} has neither a chat template nor a token that ends a text: give a template "
+                "(chats.chat_template)."
+            )
+        tokenizer.chat_template = CHATML.replace(END_OF_TURN, str(end))
+        say(f"{name} has no chat template: ChatML is used, with {end} at the end of a turn.")
+
+
+def fit_embeddings(model: Any, tokenizer: PreTrainedTokenizerBase, name: str, *, may_grow: bool) -> None:
+    """Check that every token has an embedding; make new ones for tokens added to the tokenizer, if allowed.
+
+    Raises UserError for a tokenizer of another model.
+    """
+    rows = model.get_input_embeddings().num_embeddings
+    tokens = max(tokenizer.get_vocab().values()) + 1
+    if tokens <= rows:  # often there are more rows than tokens, to make a round number
+        return
+    if tokens - rows > len(tokenizer.get_added_vocab()):
+        raise UserError(
+            f"The tokenizer of {name} does not fit its model: it has {tokens:,} tokens, the model embeddings "
+            f"for {rows:,} only; take the tokenizer that belongs to the model."
+        )
+    if not may_grow:
+        raise UserError(
+            f"The tokenizer of {name} has {tokens - rows} added tokens that the model has no embeddings for: "
+            "set method.name to full, which trains new ones, or take the tokenizer as it was."
+        )
+    model.resize_token_embeddings(tokens)
+    say(f"The embeddings grew by {tokens - rows} rows, for tokens that were added to the tokenizer.")

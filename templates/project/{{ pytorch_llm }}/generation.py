@@ -1,0 +1,137 @@
+"""The next token, again and again: prompts side by side, the keys and values of earlier tokens kept."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .config import SamplingConfig
+
+UNFINISHED = "\ufffd"  # what a decoder writes for bytes that are not yet a whole character
+
+
+def new_tokens(
+    model: nn.Module,
+    prompts: Sequence[Sequence[int]],
+    sampling: SamplingConfig,
+    *,
+    stops: AbstractSet[int],
+    context: int,
+    use_cache: bool = True,
+) -> Generator[list[tuple[int, int]], None, None]:
+    """Yield at each step the pairs (number of the prompt, its next token) of those that have not ended.
+
+    A prompt ends at a token of `stops` (not yielded), after `sampling.max_new_tokens`, or when it fills
+    `context`; then it leaves the batch. Prompts are padded on the left, so that all of them end where the new
+    tokens begin. Each prompt has random numbers of its own: its text does not depend on its neighbours.
+
+    Args:
+        model: A causal language model of transformers, or one wrapped by peft.
+        prompts: Tokens of each prompt, at least one each, fewer than `context`.
+        use_cache: Whether to keep keys and values; without it each step reads everything again.
+    """
+    device = next(model.parameters()).device
+    accepted = accepted_arguments(model)
+    rows, length = list(range(len(prompts))), max(map(len, prompts))
+    ids = torch.zeros(len(rows), length, dtype=torch.long)  # (B, T); any token will do for padding
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, length - len(prompt) :] = torch.tensor(prompt)
+        mask[row, length - len(prompt) :] = 1
+    ids, mask = ids.to(device), mask.to(device)
+    dice = [random.Random(sampling.seed) for _ in prompts]
+    longest = [min(sampling.max_new_tokens, context - len(prompt)) for prompt in prompts]
+    unread, cache = ids, None  # the tokens that the model has not read yet
+    with evaluating(model), torch.no_grad():
+        for step in range(max(longest)):
+            positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -unread.shape[1] :]
+            inputs = {
+                "attention_mask": mask,
+                "position_ids": positions,
+                "past_key_values": cache,
+                "use_cache": use_cache,
+                "logits_to_keep": 1,
+            }
+            output = model(input_ids=unread, **{name: inputs[name] for name in accepted & inputs.keys()})
+            chosen = choose(output.logits[:, -1].float(), sampling, [dice[row].random() for row in rows])
+            pairs = list(zip(rows, chosen.tolist(), strict=True))
+            yield [(row, token) for row, token in pairs if token not in stops]
+
+            ended = [token in stops or step + 1 >= longest[row] for row, token in pairs]
+            if all(ended):
+                return
+            cache = getattr(output, "past_key_values", None) if use_cache else None
+            if any(ended):
+                kept = torch.tensor([index for index, end in enumerate(ended) if not end], device=device)
+                rows = [row for row, end in zip(rows, ended, strict=True) if not end]
+                ids, mask, chosen = ids[kept], mask[kept], chosen[kept]
+                if cache is not None:
+                    cache.batch_select_indices(kept)
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+            if cache is None:
+                ids = torch.cat([ids, chosen[:, None]], dim=1)
+            unread = ids if cache is None else chosen[:, None]
+
+
+def choose(logits: Tensor, sampling: SamplingConfig, draws: Sequence[float]) -> Tensor:
+    """The next token of each row.
+
+    Args:
+        logits: (B, V), float32.
+        draws: One number of [0, 1) per row: where in the distribution to look.
+
+    Returns:
+        (B,) tokens: the likeliest at temperature 0, otherwise one of the likeliest that together have the
+        probability `top_p` (nucleus sampling, Holtzman et al. 2020), the token that crosses it included.
+    """
+    if sampling.temperature == 0:
+        return logits.argmax(dim=-1)
+    probabilities, tokens = (logits / sampling.temperature).softmax(dim=-1).sort(dim=-1, descending=True)
+    before = probabilities.cumsum(dim=-1) - probabilities  # (B, V); the likeliest token is always kept
+    nucleus = probabilities.where(before < sampling.top_p, 0).cumsum(dim=-1)
+    where = torch.tensor(draws, device=logits.device)[:, None] * nucleus[:, -1:]
+    place = torch.searchsorted(nucleus, where, right=True).clamp(max=logits.shape[-1] - 1)  # (B, 1)
+    return tokens.gather(1, place).squeeze(1)
+
+
+def text_pieces(tokens: Iterable[int], decode: Callable[[list[int]], str]) -> Iterator[str]:
+    """Turn tokens into pieces of text as they come; joined, they are the text of all tokens.
+
+    A character of Chinese, or an emoji, can be spread over several tokens: it is held back until it is whole.
+    Some tokenizers write a token differently after another one, so those before it are decoded with it.
+    """
+    held: list[int] = []  # the tokens of the last piece, then those not yet shown
+    shown = 0  # how many of `held` belong to the last piece
+    for token in tokens:
+        held.append(token)
+        before, text = decode(held[:shown]), decode(held)
+        if len(text) > len(before) and not text.endswith(UNFINISHED):
+            yield text[len(before) :]
+            held, shown = held[shown:], len(held) - shown
+    rest = decode(held)[len(decode(held[:shown])) :]
+    if rest:
+        yield rest
+
+
+def accepted_arguments(model: nn.Module) -> set[str]:
+    """Names of the arguments that the model's forward takes, below a wrapper of peft."""
+    unwrap: Any = getattr(model, "get_base_model", lambda: model)
+    return set(inspect.signature(unwrap().forward).parameters)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Within this block nothing is dropped out; afterwards the model is as it was."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

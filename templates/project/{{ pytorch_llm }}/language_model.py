@@ -1,0 +1,112 @@
+"""A decoder, ours or one of transformers, with the loss of predicting the next token.
+
+The logits of all tokens, on which training spends the most memory elsewhere, are never there: hidden states are
+taken at the places that predict something (in chats, the assistant's turns), and their losses are computed some
+at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from .chunked_loss import TOKENS_AT_ONCE, TOKENS_AT_ONCE_ON_GPU, chunked_cross_entropy
+from .decoder import Decoder
+from .packed_attention import use_packed_attention
+
+Inputs = Mapping[str, Any]
+"""A batch of `PackedData`: input_ids and targets; where needed position_ids, cu_seq_lens, longest and
+target_positions, too."""
+
+
+class LanguageModel(nn.Module):
+    """From a batch to the loss of each target token.
+
+    Args:
+        model: Our `Decoder`, or a causal model of transformers, also one with adapters of peft.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.softcap: float | None = None
+        self.scale = 1.0
+        self.takes_packs = True
+        if not isinstance(model, Decoder):
+            settings = self._base().config.get_text_config()
+            self.softcap = getattr(settings, "final_logit_softcapping", None)
+            self.scale = logit_scale(settings)
+            self.takes_packs = use_packed_attention(self._base())
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """The loss in nats of each target, (N,), float32 or more exact."""
+        hidden = self.hidden_states(inputs).flatten(0, 1)  # (B · T, C)
+        places = inputs.get("target_positions")
+        if places is not None:
+            hidden = hidden[places]  # (N, C)
+        if self.scale != 1.0:
+            hidden = hidden * self.scale
+        return self.losses(hidden, inputs["targets"])
+
+    def hidden_states(self, inputs: Inputs) -> Tensor:
+        """The last hidden states, (B, T, C)."""
+        tokens, position_ids, cu_seq_lens = (
+            inputs.get(name) for name in ("input_ids", "position_ids", "cu_seq_lens")
+        )
+        if isinstance(self.model, Decoder):
+            return self.model.model(tokens, position_ids, cu_seq_lens, inputs.get("longest"))
+        # Without cu_seq_lens transformers sees from positions that begin anew where a document does.
+        packs = {"cu_seq_lens": cu_seq_lens, "longest": inputs["longest"]} if cu_seq_lens is not None else {}
+        hidden: Tensor = (
+            self._base()
+            .get_decoder()(
+                input_ids=tokens,
+                position_ids=position_ids,
+                use_cache=False,
+                **(packs if self.takes_packs else {}),
+            )
+            .last_hidden_state
+        )
+        return hidden
+
+    def losses(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each target (N,), from the hidden state that predicts it (N, C)."""
+        if isinstance(self.model, Decoder):
+            return chunked_cross_entropy(hidden, self.model.output_weight, targets)
+        head = self._base().get_output_embeddings()
+        if type(head) is nn.Linear and head.bias is None:
+            return chunked_cross_entropy(hidden, head.weight, targets, softcap=self.softcap)
+        # A bias or an adapter at the output: logits of a part are made, forgotten, and made again backwards.
+        size = TOKENS_AT_ONCE_ON_GPU if hidden.is_cuda else TOKENS_AT_ONCE
+        parts = zip(hidden.split(size), targets.split(size), strict=True)
+        return torch.cat(
+            [
+                checkpoint(self._losses_of_part, head, part, target, use_reentrant=False)
+                for part, target in parts
+            ]
+        )
+
+    def _losses_of_part(self, head: nn.Module, hidden: Tensor, targets: Tensor) -> Tensor:
+        logits = head(hidden)  # (n, V)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        if self.softcap:
+            logits = self.softcap * torch.tanh(logits / self.softcap)
+        return functional.cross_entropy(logits, targets, reduction="none")
+
+    def _base(self) -> Any:
+        """The model of transformers, whose layers hold the adapters where there are any."""
+        find: Any = getattr(self.model, "get_base_model", None)
+        return find() if find else self.model
+
+
+def logit_scale(settings: Any) -> float:
+    """What a model of transformers multiplies its logits by (Cohere; Granite divides)."""
+    if (divisor := getattr(settings, "logits_scaling", None)) is not None:
+        return 1.0 / float(divisor)
+    factor = getattr(settings, "logit_scale", None)
+    return 1.0 if factor is None else float(factor)

@@ -1,0 +1,168 @@
+"""Which weights learn: all, LoRA and its kin through peft, the last blocks, or all but the embeddings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from .config_file import nearest
+from .errors import UserError
+from .freezing import freeze, unfreeze
+from .method_config import LORA_METHODS, MethodConfig
+from .quiet import quiet_transformers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def apply_method(model: PreTrainedModel, method: MethodConfig) -> Any:
+    """Make `model` ready to learn with `method`.
+
+    Gives the model itself, or a peft model around it whose adapters are float32 (also on a bfloat16 base).
+    Raises UserError for layers that it does not have.
+    """
+    if method.name in LORA_METHODS:
+        model = add_lora(model, method)
+    elif method.name == "last_layers":
+        train_last_layers(model, method.layers)
+    elif method.name == "frozen_embeddings":
+        unfreeze(model)
+        freeze(model.get_input_embeddings())  # a head that is tied to them is the same weights
+    else:
+        unfreeze(model)
+    if method.gradient_checkpointing:
+        checkpoint_blocks(model)
+    return model
+
+
+def checkpoint_blocks(model: Any) -> None:
+    """Let each block compute its activations again in the backward pass. Raises UserError where it cannot.
+
+    The kind that is not reentrant needs no gradient at a block's input, so frozen blocks below the first that
+    learns cost no backward pass (`enable_input_require_grads`, which the other kind needs, would make one).
+    """
+    try:
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    except ValueError as error:
+        raise UserError(f"method.gradient_checkpointing: {error}") from None
+
+
+def add_lora(model: PreTrainedModel, method: MethodConfig) -> Any:
+    """Put LoRA matrices beside the linear layers that `method` names (Hu et al. 2021).
+
+    rslora: Kalajdzievski 2023; dora: Liu et al. 2024; qlora: Dettmers et al. 2023.
+    """
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+
+    targets: str | list[str] = "all-linear"
+    if method.targets != ["all-linear"]:
+        check_targets(model, method.targets)
+        targets = method.targets
+    if method.name == "qlora":
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    config = LoraConfig(
+        r=method.rank,
+        lora_alpha=method.alpha,  # type: ignore[arg-type]  # a scale; need not be whole
+        lora_dropout=method.dropout,
+        target_modules=targets,
+        use_rslora=method.name == "rslora",
+        use_dora=method.name == "dora",
+        task_type="CAUSAL_LM",
+    )
+    with quiet_transformers():
+        return get_peft_model(model, config)
+
+
+def linear_layers(model: nn.Module) -> list[str]:
+    """Last parts of the names of the layers that LoRA can be put beside, in the order of the model."""
+    head = getattr(model, "get_output_embeddings", lambda: None)()
+    names = [
+        name.rpartition(".")[2]
+        for name, layer in model.named_modules()
+        if layer is not head
+        and (isinstance(layer, nn.Linear) or type(layer).__name__ in ("Conv1D", "Linear4bit"))
+    ]
+    return list(dict.fromkeys(names))
+
+
+def check_targets(model: nn.Module, targets: list[str]) -> None:
+    """Raise UserError for a target that is no layer of the model."""
+    known = linear_layers(model)
+    for target in targets:
+        if target.rpartition(".")[2] not in known:
+            near = nearest(target, known)
+            raise UserError(
+                f"method.targets: the model has no layer {target}{near}; it has {', '.join(known)}, "
+                "and all-linear means all of them."
+            )
+
+
+def train_last_layers(model: PreTrainedModel, layers: int) -> None:
+    """Let the last blocks, the norm after them and an untied output layer learn, and nothing else."""
+    blocks = find_blocks(model)
+    if layers > len(blocks):
+        raise UserError(
+            f"method.layers is {layers}, but the model has only {len(blocks)} blocks: set it lower."
+        )
+    freeze(model)
+    for block in blocks[len(blocks) - layers :]:
+        unfreeze(block)
+    decoder = model.get_decoder()
+    for name, part in decoder.named_children():
+        if re.search("norm|ln_f", name):
+            unfreeze(part)
+    head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
+    if head is not None and head.weight is not embeddings.weight:
+        unfreeze(head)
+
+
+def find_blocks(model: PreTrainedModel) -> nn.ModuleList:
+    """The decoder's blocks, in order. Raises UserError where it has no list of them."""
+    lists = [part for part in model.get_decoder().children() if isinstance(part, nn.ModuleList)]
+    if not lists:
+        raise UserError(
+            f"{type(model).__name__} has no list of blocks: choose another method than last_layers."
+        )
+    return max(lists, key=len)
+
+
+def count_weights(model: nn.Module) -> tuple[int, int]:
+    """Numbers of weights that learn, and of all; those in 4 bits count as what they stand for."""
+    learning = total = 0
+    for weight in model.parameters():
+        # bitsandbytes keeps two 4-bit numbers in a byte
+        number = weight.numel() * (2 if type(weight).__name__ == "Params4bit" else 1)
+        total += number
+        learning += number if weight.requires_grad else 0
+    return learning, total
+
+
+def is_peft(model: nn.Module) -> bool:
+    """Whether the model has adapters that are not merged."""
+    return hasattr(model, "peft_config") and hasattr(model, "merge_and_unload")
+
+
+def merge(model: Any) -> PreTrainedModel:
+    """The model with its adapters added into its weights; a model without adapters as it is.
+
+    The adapters are gone afterwards. Raises UserError for a base in 4 bits, which would lose too much.
+    """
+    if not is_peft(model):
+        return model
+    if getattr(model, "is_loaded_in_4bit", False):
+        raise UserError(
+            "A model in 4 bits cannot take its adapter in: save the adapter, and merge it from there."
+        )
+    return model.merge_and_unload(safe_merge=True)
+
+
+def save_model(model: Any, folder: Path, source: str) -> None:
+    """Write the model in Hugging Face's format, or its adapter alone, which notes `source` as its base."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_peft(model):
+        for config in model.peft_config.values():
+            config.base_model_name_or_path = source
+    model.save_pretrained(folder)

@@ -1,0 +1,219 @@
+"""A model with its tokenizer, to be evaluated and used: losses of tokens, answers to prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .base_models import load_model, load_tokenizer, own_gpu
+from .bases import short_name
+from .chat_template import ChatTemplate, Message
+from .config import SamplingConfig
+from .errors import UserError
+from .examples import Encoded, Example, Render
+from .generation import accepted_arguments, evaluating, new_tokens, text_pieces
+from .model_folder import find_model
+
+GENERATION_BATCH = 32  # prompts answered at once
+LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32
+
+
+class TextModel:
+    """A causal language model of transformers and its tokenizer.
+
+    Args:
+        model: In the state that it is to be used in; a model that is being trained stays so.
+        tokenizer: Of transformers, with a chat template where the model chats.
+        name: How it is called in tables and messages.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, name: str) -> None:
+        self.model, self.tokenizer, self.name = model, tokenizer, name
+        settings = model.config.get_text_config()
+        self.context = int(getattr(settings, "max_position_embeddings", 0) or tokenizer.model_max_length)
+        self.parameters = sum(parameter.numel() for parameter in model.parameters())
+        self.stops = stop_tokens(model, tokenizer)
+        self.end = int(min(self.stops) if tokenizer.eos_token_id is None else tokenizer.eos_token_id)
+        self.has_chat_template = bool(tokenizer.chat_template)
+        self.render: Render = self._no_template
+        """Writes messages as the model was taught to read them; raises UserError without a chat template."""
+        if self.has_chat_template:
+            self.render = ChatTemplate(
+                tokenizer.get_chat_template(), tokenizer.special_tokens_map, f"the chat template of {name}"
+            )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(iter(self.model.parameters())).device
+
+    def encode(self, text: str) -> Encoded:
+        """The tokens of a text and where they stand in it; none are added at its ends."""
+        found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return Encoded(found["input_ids"], [tuple(pair) for pair in found["offset_mapping"]])
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, special ones included."""
+        return self._decode(tokens, skip_special_tokens=False)
+
+    def token_losses(self, examples: Sequence[Example], batch_size: int = 16) -> list[np.ndarray]:
+        """Loss in nats of each target token of each example: (N_targets,) float32.
+
+        Examples of like length are read together, and logits are made for the targets only.
+        """
+        order = sorted(range(len(examples)), key=lambda index: len(examples[index].tokens))
+        losses: list[np.ndarray] = [np.zeros(0, np.float32)] * len(examples)
+        with evaluating(self.model), torch.no_grad():
+            for batch in self._batches(examples, order, batch_size):
+                found = self._losses([examples[index] for index in batch])
+                for index, values in zip(batch, found, strict=True):
+                    losses[index] = values
+        return losses
+
+    def generate(
+        self, prompts: Sequence[str], sampling: SamplingConfig, *, use_cache: bool = True
+    ) -> list[str]:
+        """Continue each prompt (a rendered text) until its end; only the new text, without special tokens.
+
+        Raises UserError for a prompt that fills the model's context.
+        """
+        encoded = [self._prompt(prompt) for prompt in prompts]
+        order = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
+        texts = [""] * len(prompts)
+        for start in range(0, len(order), GENERATION_BATCH):
+            batch = order[start : start + GENERATION_BATCH]
+            tokens: list[list[int]] = [[] for _ in batch]
+            for pairs in self._new_tokens([encoded[index] for index in batch], sampling, use_cache):
+                for row, token in pairs:
+                    tokens[row].append(token)
+            for index, found in zip(batch, tokens, strict=True):
+                texts[index] = self._decode(found)
+        return texts
+
+    def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, None]:
+        """Yield the continuation of a prompt piece by piece; closing the iterator stops the work.
+
+        Raises UserError for a prompt that fills the model's context.
+        """
+        with closing(self._new_tokens([self._prompt(prompt)], sampling, True)) as steps:
+            yield from text_pieces((token for pairs in steps for _, token in pairs), self._decode)
+
+    def _no_template(self, messages: list[Message], add_generation_prompt: bool) -> str:
+        raise UserError(
+            f"{self.name} has no chat template: it continues text, but was not taught to chat; "
+            "fine-tune it on chats first (finetune.py)."
+        )
+
+    def _prompt(self, text: str) -> list[int]:
+        """Tokens of a prompt; without a chat template, which has it, after the tokenizer's start token."""
+        tokens: list[int] = self.tokenizer(
+            text, add_special_tokens=not self.has_chat_template, verbose=False
+        )["input_ids"]
+        if not self.has_chat_template and len(tokens) > 1 and tokens[-1] in self.stops:
+            del tokens[-1]  # some tokenizers also add the end
+        tokens = tokens or [self.end]
+        if len(tokens) >= self.context:
+            raise UserError(
+                f"The prompt has {len(tokens):,} tokens, but {self.name} reads at most {self.context:,}, "
+                "its answer included: shorten it."
+            )
+        return tokens
+
+    def _new_tokens(
+        self, prompts: Sequence[Sequence[int]], sampling: SamplingConfig, use_cache: bool
+    ) -> Generator[list[tuple[int, int]], None, None]:
+        return new_tokens(
+            self.model, prompts, sampling, stops=self.stops, context=self.context, use_cache=use_cache
+        )
+
+    def _decode(self, tokens: Sequence[int], skip_special_tokens: bool = True) -> str:
+        text: str = self.tokenizer.decode(
+            tokens, skip_special_tokens=skip_special_tokens, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def _batches(
+        self, examples: Sequence[Example], order: Sequence[int], batch_size: int
+    ) -> Iterator[list[int]]:
+        """Batches of at most `batch_size` whose logits fit LOGITS_AT_ONCE; a single example may be larger."""
+        allowed = LOGITS_AT_ONCE // self.model.config.get_text_config().vocab_size
+        batch: list[int] = []
+        targets = 0
+        for index in order:
+            more = int(examples[index].targets.sum())
+            if batch and (len(batch) == batch_size or targets + more > allowed):
+                yield batch
+                batch, targets = [], 0
+            batch.append(index)
+            targets += more
+        if batch:
+            yield batch
+
+    def _losses(self, examples: Sequence[Example]) -> list[np.ndarray]:
+        """Losses of one batch, padded on the right, which no earlier token sees."""
+        length = max(len(example.tokens) for example in examples)
+        ids = np.zeros((len(examples), length), np.int64)  # (B, T)
+        targets = np.zeros((len(examples), length), bool)
+        for row, example in enumerate(examples):
+            ids[row, : len(example.tokens)] = example.tokens
+            targets[row, : len(example.tokens)] = example.targets
+        counts = targets.sum(1)
+        if not counts.any():
+            return [np.zeros(0, np.float32) for _ in examples]
+        tokens, wanted = torch.from_numpy(ids).to(self.device), torch.from_numpy(targets).to(self.device)
+        logits = self._logits(tokens[:, :-1], wanted[:, 1:])  # (N, V)
+        chosen = tokens[wanted]  # (N,)
+        losses = [
+            nn.functional.cross_entropy(part.float(), target, reduction="none")
+            for part, target in zip(logits.split(1024), chosen.split(1024), strict=True)
+        ]
+        return np.split(torch.cat(losses).float().cpu().numpy(), counts.cumsum()[:-1])
+
+    def _logits(self, tokens: Tensor, places: Tensor) -> Tensor:
+        """Logits at the places where `places` (B, T) is true, in order: (N, V)."""
+        if "logits_to_keep" in accepted_arguments(self.model):
+            logits: Tensor = self.model(input_ids=tokens, use_cache=False, logits_to_keep=places).logits
+            return logits
+        logits = self.model(input_ids=tokens, use_cache=False).logits
+        return logits[places]
+
+
+def stop_tokens(model: Any, tokenizer: Any) -> set[int]:
+    """Tokens that end an answer: the model's, the tokenizer's, and what closes an assistant's turn."""
+    named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    stops = set(named if isinstance(named, list | tuple) else [named])
+    stops |= {model.config.get_text_config().eos_token_id, tokenizer.eos_token_id, end_of_turn(tokenizer)}
+    flat = {one for stop in stops for one in (stop if isinstance(stop, list | tuple) else [stop])}
+    return {int(stop) for stop in flat if stop is not None}
+
+
+def end_of_turn(tokenizer: Any) -> int | None:
+    """The special token that the chat template writes right after an answer; None where there is none."""
+    if not tokenizer.chat_template:
+        return None
+    question, answer = {"role": "user", "content": "Say it."}, {"role": "assistant", "content": "answer"}
+    try:
+        text = tokenizer.apply_chat_template([question, answer], tokenize=False)
+    except Exception:  # a template that wants other messages
+        return None
+    after = tokenizer(text.rpartition("answer")[2].lstrip(), add_special_tokens=False)["input_ids"]
+    return after[0] if after and after[0] in tokenizer.added_tokens_decoder else None
+
+
+def open_text_model(name: str | Path, *, hub: str = "huggingface") -> TextModel:
+    """Open a run's model folder, a local folder or a name on the hub; adapters are put on their base.
+
+    On a GPU the weights are bfloat16, on a CPU float32. Raises UserError for what cannot be opened.
+    """
+    device = own_gpu()
+    dtype = torch.bfloat16 if device else torch.float32
+    folder = find_model(name, hub=hub)
+    tokenizer = load_tokenizer(folder, hub=hub)
+    model = load_model(folder, dtype=dtype, device=device, hub=hub)
+    return TextModel(model.eval(), tokenizer, name=short_name(str(name)))

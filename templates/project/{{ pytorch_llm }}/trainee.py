@@ -1,0 +1,204 @@
+"""A language model that learns: a new one from nothing, or one that others have trained."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from .base_models import Base, load_base, load_tokenizer
+from .config import ModelConfig
+from .decoder import Decoder, DecoderConfig
+from .decoder_files import Ends, save_decoder, to_transformers
+from .decoder_presets import sized
+from .device import uses_gpu
+from .examples import Example
+from .language_model import LanguageModel
+from .method_config import LORA_METHODS, MethodConfig
+from .methods import apply_method, count_weights, save_model
+from .methods import merge as merge_adapters
+from .packed_data import PackedData
+from .randomness import seed_everything
+from .runs import Run
+from .schedule import make_optimizer
+from .tokenizer import TextTokenizer
+from .training import fit
+from .training_config import TrainingConfig
+
+if TYPE_CHECKING:
+    from .text_model import TextModel
+
+
+class Trainee:
+    """What `new_trainee` and `open_trainee` give.
+
+    Attributes:
+        learner: The model with its loss, as the training loop takes it.
+        context: Longest sequence that it reads, in tokens.
+        trainable: Number of weights that learn.
+        parameters: Number of all weights.
+    """
+
+    def __init__(
+        self, model: nn.Module, context: int, *, betas: tuple[float, float], savings: Sequence[str]
+    ) -> None:
+        self.learner = LanguageModel(model)
+        self.context = context
+        self.betas = betas
+        self.savings = savings
+        self.trainable, self.parameters = count_weights(model)
+
+    def fit(
+        self,
+        train: Sequence[Example],
+        validation: Sequence[Example],
+        config: TrainingConfig,
+        run: Run,
+        *,
+        phase: str = "",
+        capacity: int = 0,
+    ) -> None:
+        """Learn from `train`, and keep the weights of the epoch that predicts `validation` best.
+
+        Args:
+            train: Examples, packed into rows of at most `capacity` tokens; `config.batch_size` counts rows.
+            validation: Likewise.
+            config: How to train.
+            run: Where checkpoints and history are kept.
+            phase: Name of a part of a training in several parts.
+            capacity: At least as many tokens as the longest example; 0: just as many.
+
+        Raises:
+            UserError: As `training.fit` does.
+        """
+        train_data = PackedData(train, capacity)
+        longest = int(train_data.lengths.max())
+        fit(
+            self.learner,
+            train_data,
+            PackedData(validation, max(capacity, longest)),
+            config,
+            run,
+            loss=own_loss,
+            optimizer=make_optimizer(self.learner, config, betas=self.betas, fused=has_fused(config)),
+            phase=phase,
+            savings=[f"shorter examples (the longest has {longest:,} tokens)", *self.savings],
+        )
+
+    def text_model(self) -> TextModel:
+        """The model to evaluate and to write with, over the very same weights."""
+        raise NotImplementedError
+
+    def save(self, folder: Path, *, merge: bool = False) -> None:
+        """Write model and tokenizer in Hugging Face's format; adapters alone, unless `merge` is set."""
+        raise NotImplementedError
+
+
+class NewTrainee(Trainee):
+    """Our own decoder, with a tokenizer trained on the corpus."""
+
+    def __init__(self, decoder: Decoder, tokenizer: Path) -> None:
+        super().__init__(
+            decoder,
+            decoder.config.max_position_embeddings,
+            betas=(0.9, 0.95),  # as GPT-3 and Llama were pretrained: noisy gradients, forgotten sooner
+            savings=["a smaller model.preset"],
+        )
+        self.decoder = decoder
+        self.tokenizer = tokenizer
+        tokens = TextTokenizer(tokenizer)
+        self.ends = Ends(tokens.end, tokens.end_of_turn)
+
+    def text_model(self) -> TextModel:
+        from .text_model import TextModel
+
+        model = to_transformers(self.decoder, self.ends)
+        return TextModel(model, load_tokenizer(self.tokenizer), name="the new model")
+
+    def save(self, folder: Path, *, merge: bool = False) -> None:
+        save_decoder(self.decoder, folder, self.ends)
+        for file in self.tokenizer.iterdir():
+            shutil.copy(file, folder / file.name)
+
+
+class OpenedTrainee(Trainee):
+    """A model of transformers, of which `method` says what learns."""
+
+    def __init__(self, base: Base, method: MethodConfig) -> None:
+        self.model = apply_method(base.model, method)
+        settings = base.model.config.get_text_config()
+        context = getattr(settings, "max_position_embeddings", None) or base.tokenizer.model_max_length
+        super().__init__(self.model, int(context), betas=(0.9, 0.999), savings=less_memory(method))
+        self.tokenizer = base.tokenizer
+        self.source = base.source
+
+    def text_model(self) -> TextModel:
+        from .text_model import TextModel
+
+        return TextModel(self.model, self.tokenizer, name=self.source)
+
+    def save(self, folder: Path, *, merge: bool = False) -> None:
+        if merge:
+            self.model = merge_adapters(self.model)
+        save_model(self.model, folder, self.source)
+        self.tokenizer.save_pretrained(folder)
+
+
+def new_trainee(config: ModelConfig, tokenizer: Path, seed: int) -> Trainee:
+    """A decoder with new random weights for the tokenizer in the folder `tokenizer`."""
+    config = sized(config)
+    sizes = DecoderConfig(
+        vocab_size=TextTokenizer(tokenizer).vocabulary,  # a small corpus gives fewer tokens than asked for
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        num_key_value_heads=config.kv_heads,
+        head_dim=config.hidden_size // config.heads,
+        max_position_embeddings=config.context,
+        rope_theta=config.rope_theta,
+        tie_word_embeddings=config.tied_embeddings,
+        qk_norm=config.qk_norm,
+    )
+    seed_everything(seed)
+    return NewTrainee(Decoder(sizes, dropout=config.dropout), tokenizer)
+
+
+def open_trainee(
+    base: str | Path,
+    method: MethodConfig,
+    training: TrainingConfig,
+    *,
+    hub: str = "huggingface",
+    chat_template: str = "",
+) -> Trainee:
+    """A run's model, one in a folder or on a hub, ready to learn with `method`.
+
+    Raises UserError when it cannot be had, or has no layers that `method` names.
+    """
+    return OpenedTrainee(load_base(base, method, training, hub=hub, chat_template=chat_template), method)
+
+
+def own_loss(outputs: Tensor, target: Tensor) -> Tensor:
+    """The outputs of a `LanguageModel` are its losses."""
+    return outputs
+
+
+def has_fused(config: TrainingConfig) -> bool:
+    """Whether AdamW can take its step in one pass over the weights."""
+    device = torch.accelerator.current_accelerator() if uses_gpu(config) else torch.device("cpu")
+    return device is not None and device.type in ("cpu", "cuda", "xpu", "mps")
+
+
+def less_memory(method: MethodConfig) -> list[str]:
+    """What takes less memory than training as `method` says."""
+    savings = [] if method.gradient_checkpointing else ["method.gradient_checkpointing true (now false)"]
+    if method.name not in LORA_METHODS:
+        savings.append(f"method.name lora (now {method.name})")
+    elif method.name != "qlora":
+        savings.append(f"method.name qlora (now {method.name})")
+    return savings

@@ -1,0 +1,15 @@
+"""Which class holds the settings of which file in configs/."""
+
+from .check_config import CheckDataConfig, ConvertDataConfig
+from .config import ChatConfig, EvalConfig, FinetuneConfig, PredictConfig, ServeConfig, TrainConfig
+
+STAGES: dict[str, type] = {
+    "train": TrainConfig,
+    "finetune": FinetuneConfig,
+    "eval": EvalConfig,
+    "predict": PredictConfig,
+    "chat": ChatConfig,
+    "serve": ServeConfig,
+    "check_data": CheckDataConfig,
+    "convert_data": ConvertDataConfig,
+}
