@@ -41,6 +41,7 @@ LIKE: Final[dict[str, Method]] = {
     "rslora": "lora",
     "qlora": "qlora",
 }
+NAMES: Final = {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "rslora": "rsLoRA"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +101,7 @@ def place(report: Report, answers: Mapping[str, Any]) -> Place | None:
     if device is None:
         return None
     usual: Precision = "bf16-mixed" if device.has_bf16 else "fp16-mixed"
-    return Place(
-        name=gpu.name, memory=device.memory, precision=kinds.get(precision, "float32") if precision else usual
-    )
+    return Place(name=gpu.name, memory=device.memory, precision=kinds.get(precision, "float32") if precision else usual)
 
 
 def shape(answers: Mapping[str, Any]) -> Architecture | None:
@@ -138,7 +137,7 @@ def advice(report: Report, answers: Mapping[str, Any], method: str = "") -> Advi
     where, found = place(report, answers), shape(answers)
     if where is None or found is None:
         return None
-    return _advice(found.name, _Hashed(found), where, method, str(answers.get("framework", "pytorch")))
+    return _advice(_Hashed(found), where, method, str(answers.get("framework", "pytorch")))
 
 
 class _Hashed:
@@ -155,7 +154,7 @@ class _Hashed:
 
 
 @lru_cache(maxsize=64)
-def _advice(name: str, model: _Hashed, where: Place, method: str, framework: str) -> Advice:
+def _advice(model: _Hashed, where: Place, method: str, framework: str) -> Advice:
     """For one GPU: a run configuration uses one."""
     from scaffolder.estimate.advice import advise, usual_length
 
@@ -211,8 +210,11 @@ def _suggested_model(report: Report, answers: Mapping[str, Any]) -> str | None:
     where = place(report, answers)
     if where is None or not where.name:
         return None
-    fitting = [key for key in SUGGESTED if (one := advice(report, {**answers, "base_model": key}, "lora")) and one.fits]
-    return fitting[-1] if fitting else None
+    for key in reversed(SUGGESTED):
+        one = advice(report, {**answers, "base_model": key}, "lora")
+        if one is not None and one.fits and one.plan.length == LENGTHS[0]:
+            return key
+    return None
 
 
 def in_china(report: Report, answers: Mapping[str, Any]) -> bool:
@@ -221,7 +223,9 @@ def in_china(report: Report, answers: Mapping[str, Any]) -> bool:
 
     servers = report.network.servers
     mirrored = any(
-        server.role == "packages" and server.url.rstrip("/") == mirror.packages for server in servers for mirror in MIRRORS
+        server.role == "packages" and server.url.rstrip("/") == mirror.packages
+        for server in servers
+        for mirror in MIRRORS
     )
     reachable = {server.role: server.reachable for server in servers}
     cut_off = reachable.get("hub") is False and reachable.get("modelscope") is True
@@ -229,34 +233,40 @@ def in_china(report: Report, answers: Mapping[str, Any]) -> bool:
 
 
 def refused(report: Report, answers: Mapping[str, Any]) -> dict[str, str]:
-    """Methods that this machine has not enough memory for: from the method to the reason."""
-    found = {}
-    for method in ("full", "lora", "qlora"):
+    """Methods that need more memory than this machine has: from the method to the reason.
+
+    None where no method fits: then the preview says so, and the project may be meant for another machine.
+    """
+    where = place(report, answers)
+    if where is None:
+        return {}
+    adapted = bool(where.name) and answers.get("framework") == "pytorch"
+    found, fitting = {}, False
+    for method in ("full", "lora", "qlora") if adapted else ("full", "lora"):
         one = advice(report, answers, method)
-        where = place(report, answers)
-        if one is not None and where is not None and not one.fits:
+        if one is None:
+            return {}
+        fitting = fitting or one.fits
+        if not one.fits:
             found[method] = _("it needs {need} GiB, and there are {have}").format(
                 need=gib(one.memory.needed), have=gib(where.memory)
             )
     if "lora" in found:
         found |= {"dora": found["lora"], "rslora": found["lora"]}
-    return found
+    return found if fitting else {}
 
 
-def summary(report: Report, answers: Mapping[str, Any], method_label: str) -> str:
-    """One line: what is trained, how, and whether it fits.
-
-    Args:
-        method_label: How the method is shown to a person.
-    """
-    key = str(answers.get("base_model", "own"))
+def summary(report: Report, answers: Mapping[str, Any]) -> str:
+    """One line: what is trained, how, and whether it fits."""
+    key, method = str(answers.get("base_model", "own")), str(answers.get("method", "lora"))
+    named = _("all weights") if method == "full" else NAMES[method]
     if key == "own":
-        return _("a small model is pretrained here, then fine-tuned: {method}; any machine will do").format(
-            method=method_label
+        return _("a small model is pretrained here, then fine-tuned ({method}); any machine will do").format(
+            method=named
         )
     label = base_models()[key].label if key in base_models() else str(answers.get("base_model_name", ""))
-    what = _("{model}, {method}").format(model=label, method=method_label)
-    one, where = advice(report, answers, str(answers.get("method", "lora"))), place(report, answers)
+    what = f"{label}, {named}"
+    one, where = advice(report, answers, method), place(report, answers)
     if one is None or where is None:
         return _("{what}; what it needs: newmodel estimate {model}").format(what=what, model=_name(answers))
     size = _("{batch} × {passes} conversations of up to {length} tokens in a step").format(
@@ -268,9 +278,7 @@ def summary(report: Report, answers: Mapping[str, Any], method_label: str) -> st
         if one.fits
         else _("{what}: does not fit, it needs {need} GiB and there are {have} GiB ({device})")
     )
-    return text.format(
-        what=what, size=size, need=gib(one.memory.needed), have=gib(where.memory), device=device
-    )
+    return text.format(what=what, size=size, need=gib(one.memory.needed), have=gib(where.memory), device=device)
 
 
 def remark(answers: Mapping[str, Any]) -> str:

@@ -110,7 +110,7 @@ class Catalog:
     def project_modules(self) -> frozenset[str]:
         """Names at the root of a generated project that Python could import: scripts and folders."""
         return frozenset(
-            path.name.split(".")[0]
+            re.sub(r"\{%.*?%\}", "", path.name).split(".")[0]
             for path in (self.folder / "project").iterdir()
             if not path.name.startswith((".", "{{"))
         ) | {"configs", "data", "runs", "tests"}

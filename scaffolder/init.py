@@ -391,13 +391,15 @@ def _closing(answers: Answers, folder: Path, python: Interpreter | None, done: H
     heading(_("In PyCharm"))
     if not done.opened:
         lines.append(Text("  " + _("File | Open: {folder}").format(folder=folder)))
-    lines.append(
-        Text("  " + _("Choose “Whole flow” at the top right and press ▶: it trains, fine-tunes and writes a report."))
-    )
+    text = _("Choose “Whole flow” at the top right and press ▶: it trains, fine-tunes and writes a report.")
+    if _tunes_a_model_from_the_hub(answers):
+        text = _("Press ▶ at the top right for one after the other: “Check data”, “Fine-tune”, “Evaluate”, “Serve”.")
+    lines.append(Text(f"  {text}"))
     lines.append(Text("  " + _("“Check environment” proves the installation in a few seconds.")))
     lines.append(Text(""))
     heading(_("Without it"))
-    lines += [Text(f"  {command}") for command in _run_commands(folder)]
+    scripts = ("check_data", "finetune", "eval", "serve") if _tunes_a_model_from_the_hub(answers) else ("flow",)
+    lines += [Text(f"  {command}") for command in _run_commands(folder, scripts)]
     lines.append(Text(""))
     lines.append(Text(_("The README says what each step does and what to expect.")))
     return Panel(
@@ -409,12 +411,17 @@ def _closing(answers: Answers, folder: Path, python: Interpreter | None, done: H
     )
 
 
-def _run_commands(folder: Path) -> list[str]:
+def _tunes_a_model_from_the_hub(answers: Answers) -> bool:
+    """Whether there is nothing to pretrain first."""
+    return answers.values["task"] == "llm" and answers.values["base_model"] != "own"
+
+
+def _run_commands(folder: Path, scripts: Sequence[str]) -> list[str]:
     from scaffolder.install import environment_python
 
     python = environment_python(folder).relative_to(folder)
     quoted = f'"{folder}"' if any(character in str(folder) for character in " '()&;") else str(folder)
-    return [f"cd {quoted}", f"{python} flow.py"]
+    return [f"cd {quoted}", *(f"{python} {script}.py" for script in scripts)]
 
 
 def _result(

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from scaffolder import table_errors
 from scaffolder.errors import NewmodelError
+from scaffolder.messages import _
 from scaffolder.template_source import templates_folder
 
 #: Files that no table has, so they are taken for conversations.
@@ -67,12 +68,15 @@ def look_at(path: Path) -> Seen:
                 break
         if not count:
             reader.refuse_mistakes(str(path), reading)
-            raise reader.UserError(f"{path} holds no conversation with an answer of the assistant.")
+            raise NewmodelError(_("{path} holds no conversation with an answer of the assistant.").format(path=path))
     except reader.UserError as error:
         raise NewmodelError(table_errors.translated(str(error), *table_errors.CONVERSATIONS)) from None
     except ImportError:  # Parquet is read with pyarrow, which newmodel does without
         return Seen()
-    first = reader.named_lines(str(path), reading.mistakes[:1]) if reading.mistakes else ""
+    first = ""
+    if reading.mistakes:
+        line, reason = reading.mistakes[0]
+        first = _("line {line} {reason}").format(line=line, reason=reason)
     return Seen(
         format=reading.form,
         count=count,

@@ -152,17 +152,17 @@ def look_at(text: str, task: str, target: str = "") -> OwnTable | OwnChats:
         raise os_error(error, path) from error
     size, changed = (state.st_size, state.st_mtime_ns) if state else (0, 0)
     if task == "llm":
-        return _look_at_chats(path, size, changed)
+        return _look_at_chats(path, (size, changed))
     return _look_at(path, target, (size, changed))
 
 
 @lru_cache(maxsize=8)
-def _look_at_chats(path: Path, size: int, changed: int) -> OwnChats:
+def _look_at_chats(path: Path, state: tuple[int, int]) -> OwnChats:
     """Remembered as long as size and time of the file stay."""
     seen = own_chats.look_at(path)
     return OwnChats(
         path=path,
-        size=size,
+        size=state[0],
         format=seen.format,
         count=seen.count,
         complete=seen.complete,

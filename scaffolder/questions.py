@@ -249,7 +249,7 @@ class Interview:
             if name == "framework" and (remark := self._remark(str(answer))):
                 self._result.notes.append(remark)
             if name == "method":
-                self._describe_training(question)
+                self._describe_training()
             if name == "language" and self._ask and self._follow_language and name not in self._given:
                 messages.set_language(str(answer))
         return self._result
@@ -377,12 +377,12 @@ class Interview:
     def _look_at(self, path: str) -> OwnTable | OwnChats:
         return own_data.look_at(path, str(self._result.values["task"]), str(self._given.get("target_column", "")))
 
-    def _describe_training(self, question: Question) -> None:
+    def _describe_training(self) -> None:
         """What a language model project will train, for the preview."""
         if self._report is None:
             return
         values = self._result.values
-        self._result.training = base_models.summary(self._report, values, question.label(values["method"]))
+        self._result.training = base_models.summary(self._report, values)
         if remark := base_models.remark(values):
             self._result.notes.append(remark)
 
@@ -394,7 +394,7 @@ class Interview:
             "data_file": _("task=tabular or task=llm, and data=own"),
             "target_column": _("task=tabular and data=own"),
             "base_model": "task=llm",
-            "base_model_name": "task=llm, base_model=other",
+            "base_model_name": _("task=llm and base_model=other"),
             "hub": _("task=llm and a base_model from the hub"),
             "method": "task=llm",
         }

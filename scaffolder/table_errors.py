@@ -18,7 +18,7 @@ from scaffolder.template_source import templates_folder
 _ERRORS = {"TableError", "ParquetReaderMissing", "UserError"}
 #: The reader of conversations, below `templates/project`.
 CONVERSATIONS = ("{{ llm }}/data_files.py", "{{ llm }}/conversations.py")
-_PHRASES = "NOT_A_TEXT_FILE"  # parts of sentences, kept in a table
+_PHRASES = {"NOT_A_TEXT_FILE", "NOT_TEXT"}  # parts of sentences, kept in a table
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,19 @@ def translated(said: str, *readers: str) -> str:
 
 @lru_cache(maxsize=4)
 def sentences(source: Path) -> tuple[Sentence, ...]:
-    """Every sentence that `source` raises, the most particular first."""
+    """Every sentence that `source` raises, the most particular first; none that has no words of its own."""
     tree = ast.parse(source.read_text(encoding="utf-8"))
     found = [
         _sentence(node.args[0])
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ERRORS and node.args
     ]
-    return tuple(sorted(found, key=lambda sentence: -len(re.sub(r"\{\w+\}", "", sentence.text))))
+    found = [sentence for sentence in found if re.search("[A-Za-z]", _words(sentence))]
+    return tuple(sorted(found, key=lambda sentence: -len(_words(sentence))))
+
+
+def _words(sentence: Sentence) -> str:
+    return re.sub(r"\{\w+\}", "", sentence.text)
 
 
 def phrases(source: Path) -> list[str]:
@@ -70,7 +75,7 @@ def phrases(source: Path) -> list[str]:
         node.value
         for node in tree.body
         if isinstance(node, ast.Assign)
-        and any(isinstance(target, ast.Name) and target.id == _PHRASES for target in node.targets)
+        and any(isinstance(target, ast.Name) and target.id in _PHRASES for target in node.targets)
     ]
     return [
         node.value

@@ -1,9 +1,8 @@
 """One environment per framework that the generated projects of all tasks can run in, made once and kept.
 
 It lies in `.cache/environments/` of the checkout and is made by newmodel's own installer from the dependencies of the
-rendered projects, so it is made anew when those change. Set `NEWMODEL_TEST_ENV_PYTORCH`,
-`NEWMODEL_TEST_ENV_TENSORFLOW` or `NEWMODEL_TEST_ENV_TRANSFORMERS` to an environment's folder (or its Python) to use
-another one.
+rendered projects, so it is made anew when those change. Set `NEWMODEL_TEST_ENV_PYTORCH` or
+`NEWMODEL_TEST_ENV_TENSORFLOW` to an environment's folder (or its Python) to use another one.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ CACHE = ROOT / ".cache" / "environments"
 
 @cache
 def framework_environment(framework: str) -> Path:
-    """The Python of the environment for `pytorch`, `tensorflow` or `transformers`; the first call may take minutes.
+    """The Python of the environment for `pytorch` or `tensorflow`; the first call may take minutes.
 
     Safe to call from several test processes at once: one makes it, the others wait.
     """
@@ -54,34 +53,24 @@ def framework_environment(framework: str) -> Path:
         return create_environment(folder, package_manager="pip", dependencies_only=True, progress=lambda _news: None)
 
 
-#: What `newmodel estimate` is compared with; torch as the generated projects pin it, so that pip takes the CPU's build.
-TRANSFORMERS = """[project]
-name = "environment"
-version = "0"
-requires-python = ">=3.10"
-dependencies = ["accelerate==1.15.0", "peft==0.21.2", "torch==2.13.0", "transformers==5.23.0"]
-"""
-
-
 def project_description(framework: str) -> str:
     """A pyproject.toml with the dependencies of every task together, and where the framework comes from."""
-    if framework == "transformers":
-        return TRANSFORMERS
     needed: set[str] = set()
+    pythons: set[str] = set()
     with tempfile.TemporaryDirectory() as folder:
         for task in tasks():
             project = Path(folder) / task
             answers = {"framework": framework, "task": task, "accelerator": "cpu"}
             copier.run_copy(str(TEMPLATES), project, data=answers, defaults=True, quiet=True, vcs_ref="HEAD")
             needed.update(dependencies(project))
+            pythons.update(read_toml(project / "pyproject.toml")["project"]["requires-python"].split(","))
         text = (project / "pyproject.toml").read_text(encoding="utf-8")
-        oldest = read_toml(project / "pyproject.toml")["project"]["requires-python"]
     source = re.search(r"\n# The build of PyTorch.*?\nexplicit = true\n", text, re.DOTALL)
     lines = [
         "[project]",
         'name = "environment"',
         'version = "0"',
-        f"requires-python = {json.dumps(oldest)}",
+        f"requires-python = {json.dumps(','.join(sorted(pythons)))}",
         f"dependencies = {json.dumps(sorted(needed), indent=2)}",
     ]
     return "\n".join(lines) + "\n" + (source.group() if source else "")

@@ -91,6 +91,6 @@ def request(address: str, body: dict[str, Any] | None) -> str:
                 return str(response.read().decode())
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{address}: {error.code} {error.read().decode()}") from None
-        except OSError:
+        except OSError:  # noqa: PERF203 - asking again is the point
             assert time.monotonic() < until, f"{address} does not answer"
             time.sleep(0.2)

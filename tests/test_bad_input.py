@@ -198,11 +198,11 @@ def test_wrong_answers(newmodel: Newmodel, tmp_path: Path, setting: str, sentenc
         (("init", "--target-column", "y", "--defaults"), "--target-column needs the table that has it: --data PATH."),
         (
             ("init", "--set", "data=sample", "--data", "x.csv", "--defaults"),
-            "data=sample and a table of your own exclude each other; leave one out.",
+            "data=sample and data of your own exclude each other; leave one out.",
         ),
         (
             ("init", "--set", "task=foundations", "--data", "x.csv", "--defaults"),
-            "There is no table in task=foundations; leave --data out, or choose task=tabular.",
+            "There is no data of one's own in task=foundations; leave --data out, or choose task=tabular or llm.",
         ),
     ],
 )

@@ -55,8 +55,6 @@ EXPECTED = {
     "configs/train.yaml",
     "demo/__init__.py",
     "demo/config.py",
-    "demo/data.py",
-    "demo/model.py",
     "demo/stages.py",
     "demo/training.py",
     "demo/training_config.py",
@@ -67,6 +65,15 @@ EXPECTED = {
     "pyproject.toml",
     "train.py",
 }
+
+#: And what is particular to a task: a language model is made by `trainee.py` and used by `text_model.py`.
+EXPECTED_OF = {
+    "llm": {
+        *("chat.py", "serve.py", "check_data.py", "convert_data.py"),
+        *("demo/trainee.py", "demo/text_model.py", "demo/conversations.py", "demo/corpus.py"),
+    }
+}
+USUAL = {"demo/data.py", "demo/model.py"}
 
 #: Reserved by Windows, with any extension.
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(1, 10))}
@@ -116,7 +123,8 @@ def sources(name: str) -> dict[str, list[PurePosixPath]]:
 def test_files_are_those_of_the_templates(name: str) -> None:
     project = rendered(name)
     assert set(files(project)) == set(sources(name))
-    assert EXPECTED - set(files(project)) == set()
+    expected = EXPECTED | EXPECTED_OF.get(MATRIX[name]["task"], USUAL)
+    assert expected - set(files(project)) == set()
 
 
 @every_project
@@ -222,7 +230,7 @@ def test_pyproject(name: str) -> None:
     framework = {"pytorch": "torch", "tensorflow": "tensorflow"}[answers["framework"]]
     tested = getattr(catalog().versions, framework)
     assert str(requirements[framework].specifier) == f"=={tested}"
-    oldest, too_new = catalog().python_range(answers["framework"])
+    oldest, too_new = catalog().python_range(answers["framework"], answers["task"])
     python = SpecifierSet(project["requires-python"])
     assert python.contains("{}.{}".format(*oldest))
     assert not python.contains("{}.{}".format(*too_new))
@@ -272,13 +280,14 @@ def test_matrix_shows_every_choice() -> None:
 @pytest.mark.parametrize("end", ["oldest", "newest"])
 def test_types_at_both_ends_of_the_python_range(framework: str, end: str) -> None:
     """The projects' own settings, with the packages of the framework's environment."""
-    oldest, too_new = catalog().python_range(framework)
-    major, minor = oldest if end == "oldest" else (too_new[0], too_new[1] - 1)
-    cache_folder = REPOSITORY / ".cache" / "mypy" / f"{framework}-{end}"  # framework's own files take most of the time
-    options = [f"--python-version={major}.{minor}", f"--cache-dir={cache_folder}"]
-    options += ["--python-executable", str(framework_environment(framework))]
     for name in CELLS:
         if MATRIX[name]["framework"] == framework:
+            oldest, too_new = catalog().python_range(framework, MATRIX[name]["task"])
+            major, minor = oldest if end == "oldest" else (too_new[0], too_new[1] - 1)
+            # framework's own files take most of the time
+            cache_folder = REPOSITORY / ".cache" / "mypy" / f"{framework}-{major}.{minor}"
+            options = [f"--python-version={major}.{minor}", f"--cache-dir={cache_folder}"]
+            options += ["--python-executable", str(framework_environment(framework))]
             done = run_module("mypy", *options, folder=rendered(name))
             assert done.returncode == 0, f"{name}:\n{done.stdout}{done.stderr}"
 

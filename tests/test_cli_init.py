@@ -120,6 +120,8 @@ def test_complete_answers_need_no_defaults(newmodel: Newmodel, tmp_path: Path) -
         if question.asked and (question.choices or question.kind == "bool")
     }
     answers |= {"project_name": "Demo 1", "package": "demo_1", "accelerator": "cpu", "package_manager": "pip"}
+    for name in ("base_model", "hub", "method"):  # a language model's
+        del answers[name]
     (tmp_path / "answers.json").write_text(json.dumps(answers | {"data": "sample"}), encoding="utf-8")
     result = newmodel("init", "demo", "--answers", "answers.json")
     assert result.code == 0, result.err

@@ -162,7 +162,7 @@ def test_the_column_to_predict_is_chosen_from_the_table(terminal: Callable[..., 
     answers = [word for setting in (*settings, *others) for word in ("--set", setting)]
     after = [word for name in ("use_git", "install_now", "open_now") for word in ("--set", f"{name}=no")]
     person = terminal("init", "demo", *answers, *after)
-    person.expect("Where is the table")
+    person.expect("Where is the file")
     person.process.send("gone.csv\r")
     person.expect("gone.csv")
     person.process.send("\x15table.csv\r")
@@ -182,7 +182,8 @@ def test_no_consent_writes_nothing(terminal: Callable[..., Terminal], tmp_path: 
     given = {"language": "en", "project_name": "demo", "package": "demo", "framework": "pytorch", "task": "tabular"}
     given |= {"data": "sample", "accelerator": "cpu", "precision": "float32", "package_manager": "pip"}
     given |= {"license": "none", "use_git": "no", "install_now": "no", "open_now": "no"}
-    assert set(given) == set(names) - {"data_file", "target_column"}
+    others = {"data_file", "target_column", "base_model", "base_model_name", "hub", "method"}
+    assert set(given) == set(names) - others
     person = terminal("init", "demo", *[word for item in given.items() for word in ("--set", "=".join(item))])
     person.expect("Make this project?")
     person.process.send("n")

@@ -40,7 +40,7 @@ SMALLER = {
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    return framework_environment("transformers")
+    return framework_environment("pytorch")  # its language models need transformers and peft
 
 
 def counted(python: Path, models: dict[str, dict[str, object]]) -> dict[str, object]:

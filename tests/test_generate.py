@@ -30,7 +30,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
 @pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
-@pytest.mark.parametrize("task", ["tabular", "foundations"])
+@pytest.mark.parametrize("task", ["tabular", "llm", "foundations"])
 def test_the_files_are_those_that_copier_writes(framework: str, task: str, tmp_path: Path) -> None:
     from copier import run_copy
 

@@ -73,6 +73,22 @@ def test_about_the_persons_own_table(language: str) -> None:
         assert "/data/*" in (project / ".gitignore").read_text(encoding="utf-8")
 
 
+@every_readme
+@pytest.mark.parametrize("base_model", ["own", "qwen3-8b"])
+def test_about_the_persons_own_conversations(language: str, base_model: str) -> None:
+    for framework in choices()["framework"]:
+        answers = {"data": "own", "data_file": "data/对话.jsonl", "base_model": base_model}
+        project, text = project_of({"framework": framework, "task": "llm"}, language, **answers)
+        assert "`data/对话.jsonl`" in text
+        assert "chats.jsonl" not in text + (project / "data" / "README.md").read_text(encoding="utf-8")
+        assert "/data/*" in (project / ".gitignore").read_text(encoding="utf-8")
+        assert ("Qwen3 8B" in text.partition("##")[0]) == (base_model != "own")
+        buttons = "**Check data**, **Fine-tune**, **Evaluate**, **Serve**".replace(
+            ", ", "、" if language != "en" else ", "
+        )
+        assert (buttons in text) == (base_model != "own")
+
+
 def test_licences() -> None:
     for name, words in {"MIT": "MIT License", "Apache-2.0": "Apache License", "BSD-3-Clause": "BSD 3-Clause"}.items():
         project, text = project_of(cells()[0], "en", license=name)

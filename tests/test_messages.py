@@ -81,7 +81,7 @@ NOT_FOR_PERSONS: dict[str, tuple[str, ...]] = {
         *("actalis amazon", "palo alto", "blue coat", "cisco umbrella", "mcafee web", "check point", "cato networks"),
         *("cloudflare ", "avg technologies", "eset ssl", "charles proxy", "watt toolkit", "cut off"),
     ),
-    "environment/builds/compatibility.py": ("{", ", up to ", " (experimental, not offered)"),
+    "environment/builds/compatibility.py": ("{", ", up to ", " (experimental, not offered)", "    framework-task"),
     "environment/frameworks/compute_script.py": ("MPS is not available", "the device computed ", " is right"),
     "environment/hardware/file_system.py": ("google drive", "my drive"),
     "environment/frameworks/framework_causes.py": (

@@ -11,10 +11,11 @@ import pytest
 from answer_matrix import cells, render_project
 
 from scaffolder.catalog import catalog
+from scaffolder.install.toml import read_toml
 
 pytestmark = pytest.mark.full
 
-FRAMEWORKS = sorted({cell["framework"] for cell in cells()})
+CELLS = [(cell["framework"], cell["task"]) for cell in cells() if cell["task"] in ("tabular", "llm")]
 NETWORK = re.compile(r"connect|dns|timed out|network|Failed to fetch", re.IGNORECASE)
 
 
@@ -22,7 +23,8 @@ def resolve(project: Path, python: str) -> subprocess.CompletedProcess[str]:
     file = project / "pyproject.toml"
     words = ["uv", "pip", "compile", "--quiet", "--python-version", python, "--python-platform", "linux"]
     # --no-sources: the frameworks' own indexes hold other builds of the same versions
-    words += ["--no-sources", "--group", f"{file}:dev", str(file)]
+    groups = read_toml(file)["dependency-groups"]
+    words += ["--no-sources", *(word for name in groups for word in ("--group", f"{file}:{name}")), str(file)]
     done = subprocess.run(
         [sys.executable, "-m", *words], capture_output=True, text=True, encoding="utf-8", check=False, cwd=project
     )
@@ -31,15 +33,17 @@ def resolve(project: Path, python: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def claimed(framework: str) -> list[str]:
-    (major, oldest), (_, too_new) = catalog().python_range(framework)
+def claimed(framework: str, task: str) -> list[str]:
+    (major, oldest), (_, too_new) = catalog().python_range(framework, task)
     return [f"{major}.{minor}" for minor in range(oldest, too_new)]
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_every_claimed_python_resolves(framework: str, tmp_path: Path) -> None:
-    project = render_project(tmp_path / "demo", framework=framework, task="tabular")
-    for python in claimed(framework):
+@pytest.mark.parametrize(("framework", "task"), CELLS)
+def test_every_claimed_python_resolves(framework: str, task: str, tmp_path: Path) -> None:
+    # with everything that a project can ask for: another source of models, weights of 4 bits
+    more = {"base_model": "qwen3-0.6b", "hub": "modelscope", "accelerator": "cuda"} if task == "llm" else {}
+    project = render_project(tmp_path / "demo", framework=framework, task=task, **more)
+    for python in claimed(framework, task):
         done = resolve(project, python)
-        assert done.returncode == 0, f"{framework} on Python {python}:\n{done.stderr}"
+        assert done.returncode == 0, f"{framework}, {task} on Python {python}:\n{done.stderr}"
         assert re.search(r"^numpy==", done.stdout, re.MULTILINE)

@@ -42,8 +42,8 @@ def extract() -> Catalog:
         catalog.add(message, None, [("table_format.py", 1)])
     for name in CONVERSATIONS:
         reader = templates_folder() / "project" / name
-        for sentence in sentences(reader):
-            catalog.add(sentence.text, None, [(reader.name, 1)])
+        for message in [*(sentence.text for sentence in sentences(reader)), *phrases(reader)]:
+            catalog.add(message, None, [(reader.name, 1)])
     return catalog
 
 

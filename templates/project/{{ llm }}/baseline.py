@@ -1,7 +1,7 @@
 """What the model has to beat: n-grams of bytes with modified Kneser-Ney smoothing, the best way of counting.
 
-It reads the same text as the model, needs no training, and takes a second; bits per byte are comparable across
-any tokenizers. A small model that does not beat it has not learned more than a table of frequencies.
+It reads the same text as the model and takes a second. Bits per byte do not depend on a tokenizer, so the
+two can be compared. A model that does not beat it has not learned more than a table of frequencies.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ LONGEST = 8  # bytes that a 64-bit code holds
 
 
 class Table(NamedTuple):
-    """The counts of one order n: how often a byte follows n - 1 others, or after how many different bytes it does."""
+    """The counts of one order n. An n-gram is a context of n - 1 bytes and the byte after it."""
 
-    grams: np.ndarray  # (G,) uint64, codes of the n-grams that occur, ascending
+    grams: np.ndarray  # (G,) uint64, codes of the n-grams, ascending
     counts: np.ndarray  # (G,) float64, count less its discount
     contexts: np.ndarray  # (C,) uint64, codes of their first n - 1 bytes, ascending
     totals: np.ndarray  # (C,) float64, counts of the context's n-grams together, before discounts
@@ -30,12 +30,12 @@ class KneserNey:
     """Interpolated modified Kneser-Ney smoothing over bytes.
 
     p(b | h) = (c(h b) - D(c(h b))) / c(h) + g(h) p(b | h without its first byte), where c are counts for the
-    longest order and, for the shorter ones, numbers of different bytes that stand before; D has one value each for
-    counts of 1, 2, and 3 or more; g(h) is what the discounts freed, so that the 256 probabilities sum to 1. The
-    shortest order falls back on 1/256.
+    longest order and, for the shorter ones, numbers of different bytes that stand before; D has one value
+    each for counts of 1, 2, and 3 or more; g(h) is what the discounts freed, so that the 256 probabilities
+    sum to 1. The shortest order falls back on 1/256.
 
-    Source: S. F. Chen and J. Goodman, An empirical study of smoothing techniques for language modeling, TR-10-98,
-    Harvard 1998, section 3.
+    Source: S. F. Chen and J. Goodman, An empirical study of smoothing techniques for language modeling,
+    TR-10-98, Harvard 1998, section 3.
     """
 
     tables: tuple[Table, ...]  # of the orders 1, 2, ...
@@ -67,21 +67,22 @@ class KneserNey:
         return self._probabilities(codes, np.full(BYTES, len(known)))
 
     def bits_per_byte(self, text: bytes) -> float:
-        """The mean of -log2 p over the bytes of `text`, each after the bytes before it; nan if it is empty."""
+        """The mean of -log2 p of the bytes of `text`, each after those before it; nan if it is empty."""
         if not text:
             return float("nan")
         before = np.arange(len(text))
         return float(-np.log2(self._probabilities(_codes(text, len(self.tables)), before)).mean())
 
     def _probabilities(self, codes: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """For each code (N,), the probability of its last byte after the others; `before` (N,) of them are known."""
+        """The probability (N,) of each code's last byte after the others; `before` (N,) of them are known."""
         result = np.full(len(codes), 1 / BYTES)
         for order, table in enumerate(self.tables, start=1):
             grams = codes & _mask(order)
             gram, found = _find(table.grams, grams)
             context, seen = _find(table.contexts, grams >> np.uint64(8))
-            longer = np.where(found, table.counts[gram], 0) / table.totals[context] + table.left_over[context] * result
-            result = np.where(seen & (before >= order - 1), longer, result)
+            own = np.where(found, table.counts[gram], 0) / table.totals[context]
+            usable = seen & (before >= order - 1)
+            result = np.where(usable, own + table.left_over[context] * result, result)
         return result
 
 
@@ -109,8 +110,8 @@ def _table(grams: np.ndarray, counts: np.ndarray) -> Table:
 def _discounts(counts: np.ndarray) -> tuple[float, float, float, float]:
     """What is taken off a count of 0, 1, 2, and 3 or more (Chen and Goodman, equation 26).
 
-    They come from the numbers of n-grams with count 1, 2, 3 and 4. Where there are too few n-grams for that (single
-    bytes, short texts), 0.5, 1 and 1.5 are taken, as KenLM does on request.
+    They come from the numbers of n-grams with count 1, 2, 3 and 4. Where there are too few n-grams for that
+    (single bytes, short texts), 0.5, 1 and 1.5 are taken, as KenLM does on request.
     """
     ones, twos, threes, fours = (int((counts == count).sum()) for count in (1, 2, 3, 4))
     if min(ones, twos, threes) > 0:

@@ -12,8 +12,8 @@ def resolve_model(name: str, *stages: str) -> str:
     """Return the folder or hub name that `name` means.
 
     Args:
-        name: `latest` for the newest run of `stages`, a run's folder or its name in runs/, a model's folder, or a
-            name on the hub such as `Qwen/Qwen3-0.6B`.
+        name: `latest` for the newest run of `stages`, a run's folder or its name in runs/, a model's folder,
+            or a name on the hub such as `Qwen/Qwen3-0.6B`.
         stages: In which `latest` is looked for.
 
     Raises:

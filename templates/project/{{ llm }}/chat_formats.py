@@ -93,6 +93,8 @@ def format_of(record: Any) -> tuple[str, str] | None:
 def parse(record: Any, form: str) -> list[Message]:
     """Read the messages of one record; nothing is checked about their order yet.
 
+    A system message that stands beside the turns, in a field of its own, is not among them: see `system_of`.
+
     Raises:
         BadLine: what is wrong with the record, as the rest of a sentence that begins with its line.
     """
@@ -101,20 +103,21 @@ def parse(record: Any, form: str) -> list[Message]:
     if not isinstance(record, Mapping):
         raise BadLine(f"is no JSON object but {shorten(record)}")
     if form in ("messages", "sharegpt"):
-        messages = parse_turns(record)
-    elif form == "alpaca":
-        messages = parse_alpaca(record)
-    elif form == "preference":
+        return parse_turns(record)
+    if form == "alpaca":
+        return parse_alpaca(record)
+    if form == "preference":
         prompt, chosen, _ = parse_preference(record)
-        messages = [*prompt, {"role": "assistant", "content": chosen}]
-    elif form == "prompt_completion":
-        messages = parse_pair(record)
-    else:
-        raise BadLine("holds plain text, without turns")
-    system = record.get("system") or record.get("system_prompt")
-    if isinstance(system, str) and system.strip() and messages[0]["role"] != "system":
-        messages.insert(0, {"role": "system", "content": system})
-    return messages
+        return [*prompt, {"role": "assistant", "content": chosen}]
+    if form == "prompt_completion":
+        return parse_pair(record)
+    raise BadLine("holds plain text, without turns")
+
+
+def system_of(record: Any) -> str:
+    """The system message in a field of its own, as ShareGPT and Alpaca have it; empty where there is none."""
+    system = (record.get("system") or record.get("system_prompt")) if isinstance(record, Mapping) else ""
+    return system.strip() if isinstance(system, str) else ""
 
 
 def parse_turns(record: Mapping[str, Any]) -> list[Message]:
@@ -215,9 +218,6 @@ def parse_preference(record: Any) -> tuple[list[Message], str, str]:
             raise BadLine(f"the last turn of {name} is the {messages[-1]['role']}'s, not the assistant's")
         if not messages[-1]["content"].strip():
             raise BadLine(f"the answer in {name} is empty")
-    system = record.get("system")
-    if isinstance(system, str) and system.strip() and prompt[0]["role"] != "system":
-        prompt.insert(0, {"role": "system", "content": system})
     return prompt, chosen[-1]["content"], rejected[-1]["content"]
 
 
@@ -247,19 +247,18 @@ def write(messages: Sequence[Message], form: str) -> dict[str, Any]:
     system = [one["content"] for one in messages if one["role"] == "system"]
     turns = [one for one in messages if one["role"] != "system"]
     if form == "prompt_completion":
-        if len(turns) == 2 and not system:
-            return {"prompt": turns[0]["content"], "completion": turns[1]["content"]}
-        return {"prompt": [dict(one) for one in messages[:-1]], "completion": [dict(messages[-1])]}
+        if len(turns) != 2 or system:
+            raise BadLine(
+                "has a system message or more turns than two, which prompt and completion cannot hold"
+            )
+        return {"prompt": turns[0]["content"], "completion": turns[1]["content"]}
     roles = [one["role"] for one in turns]
     if roles != ["user", "assistant"] * (len(turns) // 2):
         raise BadLine("has turns that Alpaca cannot hold: only user and assistant in turn")
     texts = [one["content"] for one in turns]
-    record: dict[str, Any] = {"instruction": texts[-2], "input": "", "output": texts[-1]}
-    if system:
-        record["system"] = "\n".join(system)
-    if texts[:-2]:
-        record["history"] = [texts[place : place + 2] for place in range(0, len(texts) - 2, 2)]
-    return record
+    history = [texts[place : place + 2] for place in range(0, len(texts) - 2, 2)]
+    record = {"instruction": texts[-2], "input": "", "output": texts[-1]}
+    return {**record, "system": "\n".join(system), "history": history}
 
 
 def fields(record: Mapping[str, Any]) -> str:

@@ -81,6 +81,8 @@ class Conversation:
 
     def save(self, file: Path) -> None:
         """Append the conversation as one line of JSON. Raises UserError."""
+        if not any(message["role"] == "assistant" for message in self.messages):
+            raise UserError("Nothing was answered yet, so there is nothing to save.")
         line = json.dumps({"messages": self.messages}, ensure_ascii=False)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +145,7 @@ def obey(text: str, now: Conversation) -> bool:
         say("(A new conversation.)")
     elif name == "/system":
         now.restart(rest)
-        say(f"(A new conversation, system message: {rest or 'none'}.)")
+        say(f"(A new conversation, with the system message: {rest})" if rest else "(A new conversation.)")
     elif name == "/save":
         file = Path(rest or "data/my_chats.jsonl")
         now.save(file)

@@ -1,7 +1,8 @@
 """Every setting of the stages, with its unit and its allowed range.
 
 The values themselves stand in configs/*.yaml; any of them can be overridden on the command line
-(`python finetune.py --method.rank 8`). A value out of range is refused with one sentence that names the field.
+(`python finetune.py --method.rank 8`). A value out of range is refused with one sentence that names the
+field.
 """
 
 from dataclasses import dataclass, field
@@ -44,8 +45,13 @@ class CorpusConfig:
     def __post_init__(self) -> None:
         check(bool(self.files), "files is empty: name at least one text file")
         for name in ("validation", "test"):
-            check(0 < getattr(self, name) < 1, f"{name} is {getattr(self, name)}: it must be above 0 and below 1")
-        check(self.validation + self.test < 1, "validation and corpus.test together leave no text to train on")
+            check(
+                0 < getattr(self, name) < 1,
+                f"{name} is {getattr(self, name)}: it must be above 0 and below 1",
+            )
+        check(
+            self.validation + self.test < 1, "validation and corpus.test together leave no text to train on"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +138,9 @@ class ChatDataConfig:
     test_file: str = ""
     """Conversations for the final figures; empty: a share of `file`."""
 
-    format: Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "preference", "text"] = "auto"
+    format: Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "preference", "text"] = (
+        "auto"
+    )
     """Of the file; `auto` looks at its first lines."""
 
     system: str = ""
@@ -148,8 +156,8 @@ class ChatDataConfig:
     """Longest conversation in tokens, 8 or more; never more than the model's context."""
 
     too_long: Literal["drop", "cut_end", "cut_start"] = "drop"
-    """What becomes of longer ones: left out; the end cut off (an answer may stop in its middle); or the oldest
-    turns left out, the system message kept."""
+    """What becomes of longer ones: left out; the end cut off (an answer may stop in its middle); or the
+    oldest turns left out, the system message kept."""
 
     chat_template: str = ""
     """File with a Jinja chat template; empty: the tokenizer's own, or ChatML where it has none."""
@@ -160,7 +168,10 @@ class ChatDataConfig:
     def __post_init__(self) -> None:
         check(bool(self.file.strip()), "file is empty: give the path of the conversations")
         for name in ("validation", "test"):
-            check(0 < getattr(self, name) < 1, f"{name} is {getattr(self, name)}: it must be above 0 and below 1")
+            check(
+                0 < getattr(self, name) < 1,
+                f"{name} is {getattr(self, name)}: it must be above 0 and below 1",
+            )
         check(self.validation + self.test < 1, "validation and chats.test together leave nothing to train on")
         check(self.max_length >= 8, f"max_length is {self.max_length}: it must be 8 tokens or more")
 
@@ -192,7 +203,7 @@ class FinetuneConfig:
     """Settings of finetune.py: learn from conversations, loss on the assistant's turns only."""
 
     base: str = "latest"
-    """Model to start from: `latest` (the newest run of train.py), a run, a local folder, or a name on the hub."""
+    """Model to start from: `latest` (the newest run of train.py), a run, a folder, or a name on the hub."""
 
     hub: Literal["huggingface", "modelscope"] = "huggingface"
     """Where a name of `base` is looked up; ModelScope is quick in China."""

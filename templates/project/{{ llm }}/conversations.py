@@ -10,7 +10,7 @@ from hashlib import blake2b
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-from .chat_formats import UnknownFormat, detect_format, parse, parse_preference
+from .chat_formats import UnknownFormat, detect_format, parse, parse_preference, system_of
 from .chat_template import Message
 from .config import ChatDataConfig
 from .console import say
@@ -85,6 +85,8 @@ class Reading:
 
     def describe_mistakes(self, path: str) -> str:
         """How many records are wrong, and the first five of them, as a sentence without its end."""
+        if not self.wrong:
+            return f"{path} holds no conversation with an answer of the assistant"
         return (
             f"{path}: {self.wrong:,} of {self.records:,} records cannot be used: "
             f"{named_lines(path, self.mistakes, self.wrong)}"
@@ -114,7 +116,7 @@ def read_all(path: str, config: ChatDataConfig) -> list[Conversation]:
     for note, times in reading.notes.items():
         say(f"{path}: {times:,} {note}.")
     if not conversations:
-        raise UserError(f"{path} holds no conversation with an answer of the assistant.")
+        raise UserError(f"{reading.describe_mistakes(path)}.")
     return conversations
 
 
@@ -122,7 +124,8 @@ def iterate_conversations(path: str, config: ChatDataConfig, reading: Reading) -
     """Read the usable conversations one by one; the others are noted in `reading`."""
 
     def conversation(record: Any, line: int) -> Conversation | None:
-        messages = put_in_order(parse(record, reading.form), config.system, reading.notes)
+        system = system_of(record) or config.system
+        messages = put_in_order(parse(record, reading.form), system, reading.notes)
         return Conversation(tuple(messages), line) if messages else None
 
     records = open_records(path, config.format, reading)
@@ -150,7 +153,7 @@ def iterate_preferences(path: str, config: ChatDataConfig, reading: Reading) -> 
         if chosen.strip() == rejected.strip():
             raise BadLine("chosen and rejected are the same")
         answered: list[Message] = [*prompt, {"role": "assistant", "content": chosen}]
-        messages = put_in_order(answered, config.system, reading.notes)
+        messages = put_in_order(answered, system_of(record) or config.system, reading.notes)
         return Preference(tuple(messages[:-1]), chosen, rejected, line)
 
     records = open_records(path, config.format, reading)
@@ -170,7 +173,9 @@ def open_records(path: str, form: str, reading: Reading) -> Iterator[Record]:
         reading.form, reading.reason = form, "set by chats.format"
     else:
         readable = [record for _, record in first if not isinstance(record, Unreadable)]
-        if first and not readable:
+        if not first:
+            raise UserError(f"{path} holds no records.")
+        if not readable:
             line, record = first[0]
             raise UserError(f"{path}: {named_lines(path, [(line, record.reason)], 1)}.")
         try:
@@ -220,7 +225,7 @@ def put_in_order(messages: Sequence[Message], system: str, notes: Counter[str]) 
             if content.strip():
                 ordered.append(message)
             continue
-        if not content.strip():
+        if not content.strip() and role != "tool":
             raise BadLine(f"turn {place} ({role}) is empty")
         before = ordered[-1]["role"] if ordered else "system"
         if role == "user" and before == "user":
@@ -247,7 +252,7 @@ def refuse_mistakes(path: str, reading: Reading) -> None:
     """Raise UserError where lines are wrong; the first five are named."""
     if reading.wrong:
         raise UserError(
-            f"{reading.describe_mistakes(path)}. Mend them, or have convert_data.py write a file without them."
+            f"{reading.describe_mistakes(path)}. Mend them, or write a file without them (convert_data.py)."
         )
 
 

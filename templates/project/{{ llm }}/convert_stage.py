@@ -1,27 +1,20 @@
 """Converts conversations from any known format to another; what cannot be used is named and left out."""
 
-import csv
-import io
-import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from .chat_formats import write
 from .check_config import ConvertDataConfig
 from .commands import command
 from .config import ChatDataConfig
 from .console import say
-from .conversations import Reading, iterate_conversations
+from .conversations import Conversation, Reading, iterate_conversations
 from .data_files import BadLine, place_name
 from .errors import UserError
+from .record_writers import OUTPUTS, write_records
 from .runs import new_run
-
-OUTPUTS = (".jsonl", ".json", ".parquet", ".csv", ".tsv")
-ROWS_AT_ONCE = 10_000
 
 
 def convert_data(config: ConvertDataConfig) -> Path:
@@ -31,22 +24,19 @@ def convert_data(config: ConvertDataConfig) -> Path:
         UserError: the input cannot be read or holds nothing usable, or the output exists already.
     """
     if config.output:
-        output = check_output(Path(config.output), config)
+        check_output(config)
     reading = Reading()
     chats = ChatDataConfig(file=config.input, format=config.format, system=config.system)
-    conversations = iterate_conversations(config.input, chats, reading)
-    records = convert_each(conversations, config.to, reading)
+    records = convert_each(iterate_conversations(config.input, chats, reading), config.to, reading)
     first = next(records, None)
     if first is None:
-        reason = (
-            reading.describe_mistakes(config.input)
-            if reading.wrong
-            else f"{config.input} holds no conversation with an answer of the assistant"
-        )
-        raise UserError(f"{reason}; nothing was written.")
-    if not config.output:
-        output = new_run("convert_data", config).path(f"{Path(config.input).stem}.jsonl")
-    written = write_records(first, records, output)
+        raise UserError(f"{reading.describe_mistakes(config.input)}; nothing was written.")
+    output = (
+        Path(config.output)
+        if config.output
+        else new_run("convert_data", config).path(f"{Path(config.input).stem}.jsonl")
+    )
+    written = write_records(chain([first], records), output)
     say(f"{config.input}: {reading.form} ({reading.reason}).")
     for note, times in reading.notes.items():
         say(f"{times:,} {note}.")
@@ -56,22 +46,24 @@ def convert_data(config: ConvertDataConfig) -> Path:
         say(f"Left out: {place_name(config.input)} {line} {reason}.")
     if reading.wrong > 5:
         say(f"… and {reading.wrong - 5:,} more.")
-    say(f"{written:,} of {reading.records:,} conversations, as {config.to}: {output}")
+    say(f"{written:,} of {reading.records:,} records, as {config.to}: {output}")
     return output
 
 
-def check_output(path: Path, config: ConvertDataConfig) -> Path:
-    """Refuse an output that would destroy something or cannot be written. Raises UserError."""
+def check_output(config: ConvertDataConfig) -> None:
+    """Refuse an output that would destroy something. Raises UserError."""
+    path = Path(config.output)
     if path.suffix.lower() not in OUTPUTS:
         raise UserError(f"output: {path} must end in {', '.join(OUTPUTS)}.")
     if path.exists() and Path(config.input).exists() and path.samefile(config.input):
         raise UserError(f"output: {path} is the input: give another name.")
     if path.exists() and not config.overwrite:
         raise UserError(f"output: {path} exists already: add --overwrite true, or give another name.")
-    return path
 
 
-def convert_each(conversations: Iterable[Any], form: str, reading: Reading) -> Iterator[dict[str, Any]]:
+def convert_each(
+    conversations: Iterable[Conversation], form: str, reading: Reading
+) -> Iterator[dict[str, Any]]:
     """The records in the new format; conversations that it cannot hold are noted as mistakes."""
     for conversation in conversations:
         try:
@@ -80,14 +72,4 @@ def convert_each(conversations: Iterable[Any], form: str, reading: Reading) -> I
             reading.note_mistake(conversation.line, str(mistake))
 
 
-def write_records(first: dict[str, Any], others: Iterator[dict[str, Any]], output: Path) -> int:
-    """Write records in the format that the file's name ends in; returns how many.
-
-    They go to a file beside it first: an interruption leaves no half of a file.
-    """
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(output) as file:
-            return WRITERS[output.suffix.lower()](first, others, file)
-    except OSError as error:
-        raise UserError(f"{output} cannot be written: {error.strerror}.") from None
+convert_data_command = command(convert_data, ConvertDataConfig, "convert_data")

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from .runs import Run, new_run
 from .tokenizer import TextTokenizer
 
 MEASURED = 20_000  # conversations whose lengths are counted, spread over the file
+CHARACTERS_SHOWN = 1500  # of a conversation on the console
 CHARACTERS_OF_SCRIPT = 400  # looked at to tell the script of a conversation
 SCRIPTS = {
     "Latin": re.compile(r"[A-Za-zÀ-ɏ]+"),
@@ -57,6 +59,7 @@ class Findings:
         lengths: of the measured conversations.
         learned: share of the measured tokens or characters that is learned.
         refused: measured conversations that the chat template refuses, with the line and reason of the first.
+        special: measured conversations with the text of a special token in what someone says.
         scripts: measured conversations by script.
     """
 
@@ -72,6 +75,7 @@ class Findings:
     lengths: list[int] = field(default_factory=list)
     learned: float = 0.0
     refused: list[str] = field(default_factory=list)
+    special: int = 0
     scripts: Counter[str] = field(default_factory=Counter)
 
 
@@ -82,6 +86,7 @@ class Reader:
     render: Render
     encode: Encode | None
     name: str
+    special_tokens: frozenset[str] = frozenset()
 
 
 def check_data(config: CheckDataConfig) -> Run:
@@ -125,7 +130,7 @@ def check_conversations(config: ChatDataConfig, *, base: str = "latest", shown: 
     run.save_metrics({"stage": "check_data", "format": findings.reading.form, **figures(findings, config)})
     for number, pieces in enumerate(examples, start=1):
         say(f"\nConversation {number} of {len(examples)}, what is learned between [[ and ]]:")
-        say("".join(f"[[{text}]]" if learned else text for text, learned in pieces).rstrip("\n"))
+        say(beginning("".join(f"[[{text}]]" if learned else text for text, learned in pieces)))
     say("")
     print_table(f"{config.file}: {findings.reading.form} ({findings.reading.reason})", rows)
     for line, reason in findings.reading.mistakes[:5]:
@@ -150,7 +155,8 @@ def open_reader(base: str, config: ChatDataConfig) -> Reader:
     render = tokenizer.render
     if config.chat_template:
         render = read_template(config.chat_template, tokenizer.special_tokens)
-    return Reader(render, tokenizer.encode, f"the tokenizer in {folder.as_posix()}")
+    special = frozenset(tokenizer.special_texts())
+    return Reader(render, tokenizer.encode, f"the tokenizer in {folder.as_posix()}", special)
 
 
 def tokenizer_folder(base: str) -> Path | None:
@@ -189,22 +195,16 @@ def look_through(config: ChatDataConfig) -> Findings:
         findings.turns += sum(message["role"] == "assistant" for message in conversation.messages)
         findings.conversations.append(conversation)
     if not findings.conversations:
-        reading = findings.reading
-        reason = (
-            reading.describe_mistakes(config.file)
-            if reading.wrong
-            else f"{config.file} holds no conversation with an answer of the assistant"
-        )
-        raise UserError(f"{reason}.")
+        raise UserError(f"{findings.reading.describe_mistakes(config.file)}.")
     return findings
 
 
 def find_parts(findings: Findings, config: ChatDataConfig) -> None:
     """Divide as fine-tuning will, and count conversations that begin as one of the test file."""
-    if config.test_file:
-        known = {first_question(conversation) for conversation in read_all(config.test_file, config)}
-        findings.leaks = sum(first_question(conversation) in known for conversation in findings.conversations)
     try:
+        if config.test_file:
+            known = {first_question(one) for one in read_all(config.test_file, config)}
+            findings.leaks = sum(first_question(one) in known for one in findings.conversations)
         splits = split_conversations(findings.conversations, config)
     except UserError as error:
         findings.parts = str(error)
@@ -222,6 +222,8 @@ def measure(findings: Findings, reader: Reader) -> None:
     learned = 0
     for conversation in spread(findings.conversations, MEASURED):
         findings.scripts[script_of(conversation.messages)] += 1
+        said = "\n".join(message["content"] for message in conversation.messages)
+        findings.special += any(token in said for token in reader.special_tokens)
         try:
             length, targets = length_of(list(conversation.messages), reader)
         except UserError as error:
@@ -243,7 +245,7 @@ def length_of(messages: list[Message], reader: Reader) -> tuple[int, int]:
 
 
 def script_of(messages: Sequence[Message]) -> str:
-    """The script that most of a conversation's beginning is written in; an alphabet's word counts as one sign."""
+    """The script that most of its beginning is written in; a word in an alphabet counts as one sign."""
     text = " ".join(message["content"][:CHARACTERS_OF_SCRIPT] for message in messages[:3])
     counts = {name: len(pattern.findall(text)) for name, pattern in SCRIPTS.items()}
     if counts["Japanese kana"]:  # Japanese has Chinese characters as well
@@ -258,13 +260,14 @@ def marked(conversation: Conversation, reader: Reader) -> list[tuple[str, bool]]
     text = reader.render(messages, False)
     spans: list[Span] = assistant_spans(messages, text, reader.render)
     borders = [0, *(place for span in spans for place in span), len(text)]
-    pieces = [(text[start:stop], bool(number % 2)) for number, (start, stop) in enumerate(pairs(borders))]
+    pieces = [(text[start:stop], bool(odd % 2)) for odd, (start, stop) in enumerate(pairwise(borders))]
     return [piece for piece in pieces if piece[0]]
 
 
-def pairs(borders: Sequence[int]) -> list[Span]:
-    """Neighbours in a sequence."""
-    return list(zip(borders, borders[1:], strict=False))
+def beginning(text: str) -> str:
+    """A rendered conversation as it is printed: long ones in part."""
+    more = len(text) - CHARACTERS_SHOWN
+    return f"{text[:CHARACTERS_SHOWN]}… and {more:,} more characters" if more > 0 else text.rstrip("\n")
 
 
 def spread(conversations: Sequence[Conversation], count: int) -> list[Conversation]:
@@ -301,6 +304,7 @@ def figures(findings: Findings, config: ChatDataConfig) -> dict[str, Any]:
         "longer_than_max_length": too_long_share(findings, config),
         "learned_share": findings.learned,
         "refused_by_template": len(findings.refused),
+        "with_special_tokens": findings.special,
         "scripts": dict(findings.scripts.most_common()),
     }
 
@@ -312,7 +316,11 @@ def summary(findings: Findings, config: ChatDataConfig) -> list[dict[str, object
     unit, too_long = findings.unit, too_long_share(findings, config)
     rows: list[tuple[str, object, str]] = [
         ("records", reading.records, ""),
-        ("cannot be used", reading.wrong, "fine-tuning refuses the file until they are mended" * bool(reading.wrong)),
+        (
+            "cannot be used",
+            reading.wrong,
+            "fine-tuning refuses the file until they are mended" * bool(reading.wrong),
+        ),
         ("conversations", total, f"{findings.turns / total:.1f} answers each"),
         ("with a system message", findings.with_system, ""),
         ("exact duplicates", findings.duplicates, ""),
@@ -328,6 +336,7 @@ def summary(findings: Findings, config: ChatDataConfig) -> list[dict[str, object
         rows.append(("parts", None, f"{divided}; equal first questions stay in one part: no leak"))
     rows += [
         (f"median length, {unit}", ordered[len(ordered) // 2], f"of {len(findings.lengths):,} measured"),
+        (f"95% have at most, {unit}", ordered[len(ordered) * 95 // 100], ""),
         (f"longest, {unit}", ordered[-1], ""),
     ]
     if too_long is not None:
@@ -335,10 +344,12 @@ def summary(findings: Findings, config: ChatDataConfig) -> list[dict[str, object
         meaning = f"of the measured; they are {effect[config.too_long]}"
         rows.append((f"longer than {config.max_length:,} tokens", f"{too_long:.1%}", meaning))
     rows.append((f"learned {unit}", f"{findings.learned:.0%}", "the rest is only read"))
+    if findings.special:
+        rows.append(("with special tokens in a text", findings.special, "a turn may seem to end there"))
     if findings.refused:
         rows.append(("refused by the chat template", len(findings.refused), shorten(findings.refused[0])))
     for script, number in findings.scripts.most_common(4):
-        rows.append((f"mostly {script}", f"{number / sum(findings.scripts.values()):.0%}", ""))
+        rows.append((f"script: {script}", f"{number / sum(findings.scripts.values()):.0%}", ""))
     return [{"what": what, "number": number, "meaning": meaning} for what, number, meaning in rows]
 
 

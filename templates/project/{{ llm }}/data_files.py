@@ -3,6 +3,7 @@
 import codecs
 import csv
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from json import JSONDecodeError, JSONDecoder
@@ -19,6 +20,10 @@ NOT_TEXT = {
     b"\x28\xb5\x2f\xfd": "compressed with zstandard",
     b"PAR1": "a Parquet file, and its name should end in .parquet",
 }
+
+
+BLOCK = 1 << 20  # characters read at a time
+SPACES = re.compile(r"\s*")
 
 
 class BadLine(ValueError):  # noqa: N818 - what is wrong, in a person's words
@@ -139,36 +144,50 @@ def list_per_line(path: Path, encoding: str) -> bool:
 
 
 def read_array(path: Path, encoding: str) -> Iterator[Record]:
-    """The elements of one JSON array, decoded one by one; a mistake ends the reading."""
-    text = path.read_text(encoding=encoding)
+    """The elements of one JSON array, read and decoded piece by piece; a mistake ends the reading."""
     decoder = JSONDecoder()
-    place, line, counted = text.index("[") + 1, 1, 0
-    while True:
-        place = skip(text, place, " \t\r\n")
-        line, counted = line + text.count("\n", counted, place), place
-        if text[place : place + 1] == "]":
-            return
-        try:
-            value, place = decoder.raw_decode(text, place)
-        except (JSONDecodeError, RecursionError) as error:
-            where = line + text.count("\n", counted, getattr(error, "pos", counted))
-            yield where, Unreadable(f"is not valid JSON: {getattr(error, 'msg', 'nested too deeply')}")
-            return
-        yield line, value
-        place = skip(text, place, " \t\r\n")
-        if text[place : place + 1] == ",":
-            place += 1
-        elif text[place : place + 1] != "]":
-            where = line + text.count("\n", counted, place)
-            yield where, Unreadable("is not valid JSON: a comma or the closing ] is missing")
-            return
+    with path.open(encoding=encoding) as file:
+        text = file.read(BLOCK)
+        place, after_value = text.index("[") + 1, False
+        line = 1 + text.count("\n", 0, place)
+        while True:
+            start, place = place, SPACES.match(text, place).end()  # type: ignore[union-attr]
+            line += text.count("\n", start, place)
+            if place == len(text):
+                text, place = file.read(BLOCK), 0
+                if not text:
+                    yield line, Unreadable("is not valid JSON: the closing ] is missing")
+                    return
+            elif text[place] == "]":
+                return
+            elif after_value:
+                if text[place] != ",":
+                    yield line, Unreadable("is not valid JSON: a comma or the closing ] is missing")
+                    return
+                place, after_value = place + 1, False
+            else:
+                value, end, mistake = decode_at(decoder, text, place)
+                if mistake or end == len(text):  # perhaps the rest of it is still to be read
+                    more = file.read(max(BLOCK, len(text) - place))
+                    if more:
+                        text, place = text[place:] + more, 0
+                        continue
+                if mistake:
+                    yield line + text.count("\n", place, end), Unreadable(mistake)
+                    return
+                yield line, value
+                line += text.count("\n", place, end)
+                place, after_value = end, True
 
 
-def skip(text: str, place: int, characters: str) -> int:
-    """The next place that holds none of these characters."""
-    while place < len(text) and text[place] in characters:
-        place += 1
-    return place
+def decode_at(decoder: JSONDecoder, text: str, place: int) -> tuple[Any, int, str]:
+    """A JSON value, the place after it, and no mistake; or no value, the place of the mistake, and it."""
+    try:
+        return *decoder.raw_decode(text, place), ""
+    except JSONDecodeError as error:
+        return None, error.pos, f"is not valid JSON: {error.msg}"
+    except RecursionError:
+        return None, place, "is not valid JSON: it is nested too deeply"
 
 
 def read_csv(path: Path, encoding: str) -> Iterator[Record]:
@@ -197,7 +216,7 @@ def read_csv(path: Path, encoding: str) -> Iterator[Record]:
 
 def decoded(cell: str) -> Any:
     """A cell's text, or the list that it holds as JSON."""
-    if cell.lstrip().startswith("[{"):
+    if cell == "[]" or cell.startswith(("[{", "[[")):
         try:
             return json.loads(cell)
         except JSONDecodeError:

@@ -38,7 +38,9 @@ def check_page(
     if lengths:
         limit = config.max_length if unit == "tokens" else None
         picture = plot_lengths(lengths, limit, unit, run.path("plots/lengths.png"))
-        sections.append(Section(title="Lengths", figures={f"Conversations by their length in {unit}": picture}))
+        sections.append(
+            Section(title="Lengths", figures={f"Conversations by their length in {unit}": picture})
+        )
     if reading.wrong:
         kinds = [{"mistake": kind, "records": times} for kind, times in reading.kinds.most_common(20)]
         sections.append(Section(title="Mistakes", text="N stands for a number.", rows=kinds))

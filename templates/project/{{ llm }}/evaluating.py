@@ -1,4 +1,4 @@
-"""What a language model can do: how well it predicts held-out text, and whether it answers what is expected."""
+"""What a language model can do: how well it predicts held-out text, and whether its answers are right."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from .errors import UserError
 from .examples import Example, encode_conversation, evaluation_windows
 from .metrics import Metrics, exact_match, text_metrics
 from .text_model import TextModel
-
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,9 @@ def measure_text(model: TextModel, texts: Sequence[str], *, context: int, batch_
         tokens = [model.end, *model.encode(text).tokens]
         windows += evaluation_windows(tokens, context, max(context // 2, 1))
     losses = np.concatenate(model.token_losses(windows, batch_size))
-    return text_metrics(float(losses.sum(dtype=np.float64)), len(losses), sum(len(text.encode()) for text in texts))
+    return text_metrics(
+        float(losses.sum(dtype=np.float64)), len(losses), sum(len(text.encode()) for text in texts)
+    )
 
 
 def encode_all(
@@ -57,8 +58,8 @@ def encode_all(
     examples = [example for example in encoded if example is not None and example.targets.any()]
     if not examples:
         raise UserError(
-            f"None of the {len(conversations):,} conversations of {config.file} can be learned from: all are longer "
-            f"than {length} tokens (chats.max_length), or no assistant answers. Try --check_data true."
+            f"None of the {len(conversations):,} conversations of {config.file} can be learned from: all are "
+            f"longer than {length} tokens (chats.max_length), or no assistant answers. Try --check_data true."
         )
     return examples
 
@@ -72,7 +73,7 @@ def measure_chats(
     answer_tokens: int,
     batch_size: int = 16,
 ) -> tuple[Metrics, list[Answer]]:
-    """Loss on the assistant's turns, and of `answers` conversations how often the last one is said exactly."""
+    """Loss on the assistant's turns, and of `answers` conversations how often the last turn is exact."""
     examples = encode_all(conversations, model, config)
     losses = np.concatenate(model.token_losses(examples, batch_size))
     spoken = sum(
@@ -106,7 +107,9 @@ def greedy(longest: int) -> SamplingConfig:
 def answer_all(model: TextModel, conversations: Sequence[Conversation], longest: int) -> list[Answer]:
     """Let the model give the last answer of each conversation anew, always the likeliest token."""
     prompts = [model.render(list(one.messages[:-1]), True) for one in conversations]
-    fitting = [index for index, prompt in enumerate(prompts) if len(model.encode(prompt).tokens) < model.context]
+    fitting = [
+        index for index, prompt in enumerate(prompts) if len(model.encode(prompt).tokens) < model.context
+    ]
     texts = model.generate([prompts[index] for index in fitting], greedy(longest))
     return [
         Answer(

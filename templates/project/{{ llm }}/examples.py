@@ -7,6 +7,7 @@ with the loss on the assistant's turns only, windows for evaluation.
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -146,7 +147,8 @@ def whole_conversation(messages: list[Message], render: Render, encode: Encode) 
         assistants[start:stop] = True
     encoded = encode(text)
     tokens = np.asarray(encoded.tokens, dtype=np.int32)
-    starts, stops = np.asarray(encoded.offsets, dtype=np.int64).reshape(-1, 2).T
+    offsets = np.fromiter(chain.from_iterable(encoded.offsets), np.int64, 2 * len(tokens))
+    starts, stops = offsets[0::2], offsets[1::2]
     targets = assistants[stops - 1] & (stops > starts)  # a token belongs to whom its last character belongs
     targets[:1] = False
     return Example(tokens, targets)

@@ -23,9 +23,10 @@ def training_page(run: Run, figures: Mapping[str, Metrics], continued: Mapping[s
         [
             comparison(
                 "Held-out text",
-                "Text that neither training nor the choice of the best epoch has seen. Bits per byte do not depend "
-                "on the tokenizer, so models of any kind can be compared by them: fewer are better. The 5-gram "
-                "counts which byte follows which four; a model that does not beat it has learned spelling only.",
+                "Text that neither training nor the choice of the best epoch has seen. Bits per byte do not "
+                "depend on the tokenizer, so models of any kind can be compared by them: fewer are better. "
+                "The 5-gram counts which byte follows which four; a model that does not beat it has learned "
+                "spelling only.",
                 figures,
             ),
             Section(
@@ -34,7 +35,9 @@ def training_page(run: Run, figures: Mapping[str, Metrics], continued: Mapping[s
                 "overfitting; the weights of the best epoch were kept.",
                 figures={"Loss per epoch": plot_curves(run.history(), run.path("plots/curves.png"))},
             ),
-            *texts("What it writes", [{"beginning": one, "goes on": text} for one, text in continued.items()]),
+            *texts(
+                "What it writes", [{"beginning": one, "goes on": text} for one, text in continued.items()]
+            ),
             *profile_sections(run),
         ],
     )
@@ -53,9 +56,7 @@ def evaluation_page(
     return write_report(run, "Evaluation", sections)
 
 
-def finetuning_page(
-    run: Run, figures: Mapping[str, Metrics], sides: Rows, answers: Sequence[Answer]
-) -> Path:
+def finetuning_page(run: Run, figures: Mapping[str, Metrics], sides: Rows, answers: Sequence[Answer]) -> Path:
     """Before, after, other methods; the same questions answered before and after; curves."""
     sections = [
         comparison(
@@ -67,7 +68,9 @@ def finetuning_page(
     ]
     exact = {name: one["exact_match"] for name, one in figures.items() if "exact_match" in one}
     if exact:
-        picture = plot_bars(exact, "share of answers that are just what is expected", run.path("plots/exact.png"))
+        picture = plot_bars(
+            exact, "share of answers that are just what is expected", run.path("plots/exact.png")
+        )
         sections.append(Section(title="Exact answers", figures={"Higher is better": picture}))
     if answers:
         sections.append(wrong_answers(answers))
@@ -101,8 +104,8 @@ def explain(figures: Metrics) -> str:
     """What the figures mean."""
     exact = "exact_match is the share of answers that are, letter for letter, what is expected. "
     return (exact if "exact_match" in figures else "") + (
-        "The loss is the mean of -ln(probability) of each token; perplexity is e to its power: among how many "
-        "tokens the model hesitates."
+        "The loss is the mean of -ln(probability) of each token; perplexity is e to its power: among how "
+        "many tokens the model hesitates."
     )
 
 
@@ -121,7 +124,9 @@ def texts(title: str, rows: Rows) -> list[Section]:
     if not rows:
         return []
     return [
-        Section(title=title, rows=[{name: shorten(str(text), 400) for name, text in row.items()} for row in rows])
+        Section(
+            title=title, rows=[{name: shorten(str(text), 400) for name, text in row.items()} for row in rows]
+        )
     ]
 
 

@@ -95,7 +95,7 @@ def read_prompts(config: PredictConfig) -> list[tuple[int, list[Message]]]:
         except BadLine as mistake:
             mistakes.append((line, str(mistake)))
     if mistakes:
-        raise UserError(f"{config.input}: {named_lines(config.input, mistakes)}.")
+        raise UserError(f"{config.input}: {named_lines(config.input, mistakes, len(mistakes))}.")
     if not prompts:
         raise UserError(f"{config.input} holds no prompts.")
     return prompts

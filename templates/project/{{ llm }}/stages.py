@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .bases import resolve_model, short_name
 from .baseline import KneserNey
+from .bases import resolve_model, short_name
 from .commands import AFTER, BEFORE, command, settings
 from .config import ChatDataConfig, EvalConfig, FinetuneConfig, PredictConfig, TrainConfig
 from .console import print_table, say
@@ -30,8 +30,8 @@ from .evaluating import (
 )
 from .examples import text_blocks
 from .fingerprints import fingerprint
-from .metrics import HIGHER_IS_BETTER, Metrics
 from .method_config import MethodConfig
+from .metrics import HIGHER_IS_BETTER, Metrics
 from .pages import evaluation_page, finetuning_page, training_page
 from .predicting import predict
 from .run_selection import MODEL, find_run, start
@@ -124,8 +124,8 @@ def finetune(config: FinetuneConfig) -> Run:
     trainee = open_for_finetuning(config, config.method)
     model = trainee.text_model()
     say(
-        f"{short_name(config.base)}, {config.method.name}: {trainee.trainable:,} of {trainee.parameters:,} weights "
-        "learn."
+        f"{short_name(config.base)}, {config.method.name}: "
+        f"{trainee.trainable:,} of {trainee.parameters:,} weights learn."
     )
     prompts = list(config.prompts) or shown_prompts(chats.test)
     before, said_before, _ = measure_and_ask(model, chats.test, prompts, config)
@@ -260,7 +260,7 @@ def read_chats(config: ChatDataConfig) -> Splits:
 
 
 def chat_settings(run: Run) -> ChatDataConfig:
-    """The conversations of the fine-tuning that a model went through, also where it was aligned afterwards."""
+    """The conversations of the fine-tuning that a model went through, be it aligned afterwards or not."""
     while run.stage == "align":
         run = open_run(Path(str(run.metrics()["base"])).parent)
     return run.read_config(FinetuneConfig).chats
@@ -293,7 +293,7 @@ def print_figures(title: str, figures: Mapping[str, Mapping[str, object]]) -> No
 
 
 def flow(config: TrainConfig) -> None:
-    """Train → evaluate → fine-tune → evaluate; where fine-tuning starts from a base of others, the last two."""
+    """Train → evaluate → fine-tune → evaluate; only the last two where fine-tuning has a base of others."""
     tuning = settings(FinetuneConfig, "finetune", [])
     if tuning.base == "latest":
         say("\n1 of 4: train")

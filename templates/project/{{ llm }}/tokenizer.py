@@ -131,6 +131,10 @@ class TextTokenizer:
         """How many bytes of text, in UTF-8, these tokens stand for; special tokens stand for none."""
         return int(self.bytes_of_token[np.asarray(tokens, dtype=np.int64)].sum())
 
+    def special_texts(self) -> list[str]:
+        """The special tokens' texts, such as `<|im_end|>`: whoever writes one, it becomes that token."""
+        return [one.content for one in self.tokenizer.get_added_tokens_decoder().values() if one.special]
+
     @cached_property
     def bytes_of_token(self) -> np.ndarray:
         """Bytes of each token, shape (vocabulary,), int64; in byte-level BPE a token's letters are bytes."""

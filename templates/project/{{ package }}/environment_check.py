@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import platform
 import shutil
 import sys
@@ -14,6 +15,7 @@ from .console import console, print_error, print_table, say
 from .environment import installed_version, requirements
 from .errors import UserError
 from .hardware_check import Area, check_disk, check_interpreter, check_memory
+from .stage_configs import files_to_read
 
 
 def check_environment() -> int:
@@ -43,19 +45,22 @@ def show(area: Area) -> Area:
 
 
 def check_data() -> Area:
-    """Whether the table that training reads is there."""
+    """Whether the files that training reads are there."""
     try:
-        data = parse(TrainConfig, description="", config_files=["configs/train.yaml"], argv=[]).data
+        config = parse(TrainConfig, description="", config_files=["configs/train.yaml"], argv=[])
     except UserError as error:
         return Area(says="Data: unknown", problems=(str(error),))
-    file = getattr(data, "file", "")
-    if not file:
+    wanted = files_to_read(config)
+    if not wanted:
         return Area(says="Data: made by the project itself")
-    path = PROJECT / file
-    if path.is_file():
-        return Area(says=f"Data: {file}, {path.stat().st_size / 2**20:.1f} MiB")
-    problem = f"{path} does not exist: put the table there, or set data.file in configs/train.yaml."
-    return Area(says=f"Data: {file} is missing", problems=(problem,))
+    names = ", ".join(wanted)
+    found = {name: glob.glob(str(PROJECT / name), recursive=True) for name in wanted}
+    missing = [name for name in wanted if not found[name]]
+    if missing:
+        problem = f"{PROJECT / missing[0]} does not exist: put the data there, or correct configs/train.yaml."
+        return Area(says=f"Data: {names} is missing", problems=(problem,))
+    size = sum(Path(file).stat().st_size for files in found.values() for file in files)
+    return Area(says=f"Data: {names}, {size / 2**20:.1f} MiB")
 
 
 def check_framework() -> Area:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,17 @@ def changing_state(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
+def frozen_fingerprint(model: nn.Module) -> str:
+    """Tells frozen weights from others, by some numbers of each; empty where none is frozen."""
+    digest = blake2b(digest_size=16)
+    frozen = [(name, weight) for name, weight in model.named_parameters() if not weight.requires_grad]
+    for name, weight in frozen:
+        numbers = weight.detach().flatten()
+        some = numbers[:: max(len(numbers) // 64, 1)].cpu().contiguous()
+        digest.update(f"{name} {tuple(weight.shape)}".encode() + some.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest() if frozen else ""
+
+
 def load_weights(model: nn.Module, folder: Path) -> None:
     """Give `model` the weights in `folder`/model.safetensors; frozen ones may be missing there.
 
@@ -114,7 +126,12 @@ def save_state(
         for name, value in values.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{weight}.{name}"] = value
-    state = {"progress": asdict(progress), "scaler": dict(scaler), "order": dict(order)}
+    state = {
+        "progress": asdict(progress),
+        "scaler": dict(scaler),
+        "order": dict(order),
+        "frozen": frozen_fingerprint(model),
+    }
     _write(folder / STATE_FILE, _independent(tensors), {"state": json.dumps(state)})
 
 
@@ -135,6 +152,11 @@ def load_state(
                 f"{file} comes from a training with {name} {state['order'][name]}, not {present}: "
                 "go on with the same data and settings, or begin a new run without --training.resume."
             )
+    if state.get("frozen", "") not in ("", frozen_fingerprint(model)):
+        raise UserError(
+            f"{file} comes from a training that began with other frozen weights: go on from the same model, "
+            "or begin a new run without --training.resume."
+        )
     weights: dict[str, Tensor] = {}
     optimizer_state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():

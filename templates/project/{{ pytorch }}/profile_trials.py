@@ -13,7 +13,8 @@ import torch
 from accelerate.utils import concatenate, send_to_device
 from torch.utils.data import Dataset
 
-from .batches import FetchedBatches, Plan
+from .batches import Batch, FetchedBatches, Plan
+from .batches import fetch as fetch_rows
 from .profile_advice import advise
 from .profile_report import write_profile
 from .profiling import (
@@ -52,11 +53,12 @@ def finish_profile(
     if trace is None or not steps:
         too_short()
         return
-    fetch, fetch_computing, (inputs, target) = fetching(train, plan, step)
-    inputs, target = send_to_device((inputs, target), profile.device)
+    fetch, fetch_computing, rows, batch = fetching(train, plan, step)
     one = growth = None
     if plan.processes == 1 and LARGER * plan.batch_size <= plan.rows:
-        one, growth = try_larger(profile, passes, inputs, target)
+        # Rows of unequal weight are no tensors that could be put one under another: they are fetched again.
+        larger = concatenate([batch] * LARGER) if plan.weights is None else fetch_rows(train, rows * LARGER)
+        one, growth = try_larger(profile, passes, batch, larger)
 
     duration = 1000 * sum(profile.timed) / steps
     logging = profile.milliseconds(LOGGING) + profile.milliseconds(SAVING)
@@ -88,7 +90,7 @@ def finish_profile(
 
 
 def try_larger(
-    profile: Profile, passes: Callable[[Any, Any], object], inputs: Any, target: Any
+    profile: Profile, passes: Callable[[Any, Any], object], batch: Any, larger: Any
 ) -> tuple[float | None, float | None]:
     """Milliseconds of the passes, and their growth with a larger batch; None where memory is too small."""
 
@@ -97,8 +99,8 @@ def try_larger(
         profile.wait()
 
     try:
-        many, targets = concatenate([inputs] * LARGER), concatenate([target] * LARGER)
-        one, growth = compare(lambda: work(inputs, target), lambda: work(many, targets))
+        one_batch, one_larger = send_to_device((batch, larger), profile.device)
+        one, growth = compare(lambda: work(*one_batch), lambda: work(*one_larger))
     except RuntimeError as error:
         if "memory" not in str(error):
             raise
@@ -106,17 +108,17 @@ def try_larger(
     return one, max(growth, 1.0)
 
 
-def fetching(train: Dataset[Any], plan: Plan, step: int) -> tuple[float, float, Any]:
-    """Milliseconds to fetch the batches of a step here, how many of them are work for the processor, a batch.
+def fetching(train: Dataset[Any], plan: Plan, step: int) -> tuple[float, float, list[int], Any]:
+    """Milliseconds to fetch a step's batches here, how many are work for the processor; rows and a batch.
 
     The rows are those of the steps to come: the system may still have in memory what was read before.
     """
-    dataset, batch = FetchedBatches(train), None
+    dataset, rows, batch = FetchedBatches(train), Batch([0], seed=0), None
     began, worked = time.perf_counter(), time.process_time()
     for rows in plan.batches(step, step + FETCHED_STEPS):
         batch = dataset[rows]
     passed, work = time.perf_counter() - began, time.process_time() - worked
-    return 1000 * passed / FETCHED_STEPS, 1000 * min(work, passed) / FETCHED_STEPS, batch
+    return 1000 * passed / FETCHED_STEPS, 1000 * min(work, passed) / FETCHED_STEPS, rows.rows, batch
 
 
 def bfloat16_chip(device: torch.device) -> str:

@@ -10,22 +10,38 @@ from typing import Any
 import torch
 from torch import nn
 
+from .muon import Muon, inner_matrices
 from .training_config import TrainingConfig
 
 
-def make_optimizer(model: nn.Module, config: TrainingConfig, **options: Any) -> torch.optim.Optimizer:
-    """AdamW over the weights that are not frozen; biases and normalisation (1-d tensors) do not decay.
+def make_optimizer(
+    model: nn.Module, config: TrainingConfig, *, output: nn.Module | None = None, **options: Any
+) -> torch.optim.Optimizer:
+    """What `config.optimizer` names, over the weights that are not frozen.
 
-    `options` are handed to AdamW, such as `betas` or `fused`.
+    Biases and normalisation (1-d tensors) do not decay.
+
+    Args:
+        model: Whose weights learn.
+        config: Which optimizer, its rate and its decay.
+        output: Output layer, which Muon leaves to AdamW.
+        options: Handed to AdamW, such as `betas` or `fused`.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
+    matrices: list[nn.Parameter] = []
+    if config.optimizer == "muon":
+        matrices = inner_matrices(model, output)
+        taken = {id(matrix) for matrix in matrices}
+        trainable = [parameter for parameter in trainable if id(parameter) not in taken]
+    groups: list[dict[str, Any]] = [
         {
             "params": [parameter for parameter in trainable if parameter.ndim >= 2],
             "weight_decay": config.weight_decay,
         },
         {"params": [parameter for parameter in trainable if parameter.ndim < 2], "weight_decay": 0.0},
     ]
+    if config.optimizer == "muon":
+        return Muon(groups, matrices, lr=config.learning_rate, weight_decay=config.weight_decay, **options)
     return torch.optim.AdamW(groups, lr=config.learning_rate, **options)
 
 

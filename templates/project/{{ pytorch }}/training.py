@@ -30,6 +30,7 @@ from .errors import UserError
 from .evaluation import Loss, evaluation_loader, mean_loss
 from .freezing import set_training_mode
 from .interruption import Interruption, interruption
+from .muon import last_linear
 from .out_of_memory import explain_out_of_memory
 from .profile_trials import finish_profile
 from .profiling import BACKWARD, DATA, FORWARD, LOGGING, OPTIMIZER, SAVING, NoProfile, Profile
@@ -71,7 +72,7 @@ def fit(
         run: Where results are kept.
         loss: Mean loss of a batch, or one loss per row, from the model's outputs and the targets.
         monitor: Column of the history whose smallest value is best.
-        optimizer: AdamW as `config` says, unless given; its rates are then the peaks of the schedule.
+        optimizer: As `config` says, unless given; its rates are then the peaks of the schedule.
         phase: Name of a part of a training in several parts, with checkpoints in `checkpoints/<phase>/`.
         savings: What else than smaller batches takes less memory, for the message when there is too little.
 
@@ -139,7 +140,7 @@ class Loop:
                 processes=self.plan.processes,
             )
         self.model = model  # saved and evaluated; `self.trained` is the same, wrapped for several processes
-        optimizer = optimizer or make_optimizer(model, config)
+        optimizer = optimizer or make_optimizer(model, config, output=last_linear(model))
         self.trained, prepared = self.accelerator.prepare(model, optimizer)
         # Not Accelerate's wrapper around it, which searches the disk for an optional package at every step.
         self.optimizer: torch.optim.Optimizer = prepared.optimizer

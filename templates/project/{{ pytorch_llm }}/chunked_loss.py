@@ -1,8 +1,8 @@
 """Cross-entropy of an output layer, without ever holding all logits.
 
-The logits of N tokens over a vocabulary of V take N · V numbers: with V = 150,000 they are far more than the rest of
-a model's activations. Here they are made for some tokens at a time, turned at once into losses and gradients, and
-forgotten. A backward pass then has nothing left to do but to scale, so it also takes less time than the usual way.
+The logits of N tokens over a vocabulary of V take N · V numbers: with V = 150,000 they are far more than the
+rest of a model's activations. Here they are made for some tokens at a time, turned at once into losses and
+gradients, and forgotten. The backward pass then has nothing left to do but to scale.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def chunked_cross_entropy(
 ) -> Tensor:
     """Return the loss of each token in nats, (N,): in float32, or in float64 for inputs in float64.
 
-    Gradients are exact for any use of the losses. Fastest is their sum (times a number): as long as all losses have
-    the same gradient, nothing is computed twice. Weights that do not learn cost no gradient. One backward pass can be
-    made, not two (`retain_graph`).
+    Gradients are exact for any use of the losses. Fastest is their sum (times a number): as long as all have
+    the same gradient, nothing is computed twice. Weights that do not learn cost no gradient. One backward pass
+    can be made, not two (`retain_graph`).
 
     Args:
         hidden: Last hidden states of the positions that predict, (N, H).
@@ -84,7 +84,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         if hidden_gradient is not None:
             hidden_gradient = hidden_gradient * gradient[:, None].to(hidden_gradient.dtype)
         if weight_gradient is not None:
-            # The gradient of a sum is one number, expanded: seen without a look at the values, which lie on the GPU.
+            # The gradient of a sum is one number, expanded: seen without reading values back from a GPU.
             equal = gradient.stride(0) == 0 or bool((gradient == gradient[:1]).all())
             if equal:
                 weight_gradient.mul_(gradient[:1].sum())  # in place: it may be as large as the model
@@ -101,10 +101,11 @@ def _losses(hidden: Tensor, weight: Tensor, targets: Tensor, softcap: float | No
     logits = (hidden @ weight.T).to(_exact(hidden.dtype))
     if softcap:
         logits = softcap * torch.tanh(logits / softcap)
-    scores = torch.log_softmax(logits, dim=-1)
     columns = targets[:, None]
-    losses = -scores.gather(1, columns).squeeze(1)
-    gradient = scores.exp_()  # probabilities, and below minus 1 for the target
+    gradient = torch.softmax(logits, dim=-1)  # probabilities, and below minus 1 for the target
+    # log Σ exp(logits) without a second pass: the likeliest token's p is at least 1 / V, so its log is exact.
+    log_sum = logits.amax(-1) - gradient.amax(-1).log()
+    losses = log_sum - logits.gather(1, columns).squeeze(1)
     gradient.scatter_add_(1, columns, torch.full_like(columns, -1, dtype=gradient.dtype))
     if softcap:
         gradient *= 1 - (logits / softcap) ** 2

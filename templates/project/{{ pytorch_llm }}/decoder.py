@@ -2,8 +2,8 @@
 
 tokens → embedding → [ norm → attention → + → norm → SwiGLU → + ] × layers → norm → logits of the next token
 
-Its weights bear the names that they have at Hugging Face, so what it saves is a Llama (or, with normalised queries
-and keys, a Qwen 3) to transformers and to every program that reads such models.
+Its weights bear the names that they have at Hugging Face, so what it saves is a Llama (or, with normalised
+queries and keys, a Qwen 3) to transformers and to every program that reads such models.
 
 Shapes: B sequences, T tokens, C width, H query heads, K heads of keys and values, D width of a head.
 """
@@ -123,7 +123,7 @@ class RMSNorm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
+        return functional.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.epsilon)
 
 
 def rotary_angles(config: DecoderConfig) -> tuple[Tensor, Tensor]:
@@ -288,5 +288,5 @@ class Decoder(nn.Module):
     def forward(
         self, input_ids: Tensor, position_ids: Tensor | None = None, cu_seq_lens: Tensor | None = None
     ) -> Tensor:
-        """Logits (B, T, vocabulary) of the token after each one. Training goes past this: see LanguageModel."""
+        """Logits (B, T, vocabulary) of the token after each one. Training does without: see LanguageModel."""
         return functional.linear(self.model(input_ids, position_ids, cu_seq_lens), self.output_weight)

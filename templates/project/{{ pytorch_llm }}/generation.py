@@ -49,7 +49,7 @@ def new_tokens(
     dice = [random.Random(sampling.seed) for _ in prompts]
     longest = [min(sampling.max_new_tokens, context - len(prompt)) for prompt in prompts]
     unread, cache = ids, None  # the tokens that the model has not read yet
-    with evaluating(model), torch.no_grad():
+    with evaluating(model):
         for step in range(max(longest)):
             positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -unread.shape[1] :]
             inputs = {
@@ -59,8 +59,10 @@ def new_tokens(
                 "use_cache": use_cache,
                 "logits_to_keep": 1,
             }
-            output = model(input_ids=unread, **{name: inputs[name] for name in accepted & inputs.keys()})
-            chosen = choose(output.logits[:, -1].float(), sampling, [dice[row].random() for row in rows])
+            draws = [dice[row].random() for row in rows]
+            with torch.no_grad():
+                output = model(input_ids=unread, **{name: inputs[name] for name in accepted & inputs.keys()})
+                chosen = choose(output.logits[:, -1].float(), sampling, draws)
             pairs = list(zip(rows, chosen.tolist(), strict=True))
             yield [(row, token) for row, token in pairs if token not in stops]
 

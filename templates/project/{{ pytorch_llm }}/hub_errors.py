@@ -11,8 +11,8 @@ from .errors import UserError
 
 PAGES = {"huggingface": "https://huggingface.co", "modelscope": "https://modelscope.cn/models"}
 OTHER_WAYS = {
-    "huggingface": "give a local folder as base, set the environment variable HF_ENDPOINT=https://hf-mirror.com "
-    "(a mirror), or set hub to modelscope",
+    "huggingface": "give a local folder as base, set the environment variable "
+    "HF_ENDPOINT=https://hf-mirror.com (a mirror), or set hub to modelscope",
     "modelscope": "give a local folder as base, or set hub to huggingface",
 }
 
@@ -66,7 +66,7 @@ def explain(error: Exception, name: str, hub: str, hint: str = "") -> str:
     if kinds & {"RevisionNotFoundError", "DisabledRepoError"} or status == 403:
         return f"{name} cannot be had from {hub} (its owner closed it): look at {page}."
     if "IncompleteSnapshotError" in kinds:
-        return f"{name} is only half downloaded, and {hub} is not reachable to go on: connect, or {OTHER_WAYS[hub]}."
+        return f"{name} is half downloaded, and {hub} not reachable to go on: connect, or {OTHER_WAYS[hub]}."
     if "OfflineModeIsEnabled" in kinds or offline():
         return (
             f"{name} was never downloaded to this machine, and HF_HUB_OFFLINE forbids it now{hint}: "

@@ -1,8 +1,8 @@
 """A decoder, ours or one of transformers, with the loss of predicting the next token.
 
-The logits of all tokens, on which training spends the most memory elsewhere, are never there: hidden states are
-taken at the places that predict something (in chats, the assistant's turns), and their losses are computed some
-at a time.
+The logits of all tokens, which elsewhere take the most memory in training, are never there: hidden states are
+taken at the places that predict something (in chats, the assistant's turns), and their losses are computed
+some at a time.
 """
 
 from __future__ import annotations
@@ -53,26 +53,43 @@ class LanguageModel(nn.Module):
             hidden = hidden * self.scale
         return self.losses(hidden, inputs["targets"])
 
+    @property
+    def output_layer(self) -> nn.Module | None:
+        """What makes logits of hidden states; None where that is our decoder's embedding."""
+        if isinstance(self.model, Decoder):
+            return getattr(self.model, "lm_head", None)
+        layer: nn.Module = self._base().get_output_embeddings()
+        return layer
+
     def hidden_states(self, inputs: Inputs) -> Tensor:
         """The last hidden states, (B, T, C)."""
-        tokens, position_ids, cu_seq_lens = (
-            inputs.get(name) for name in ("input_ids", "position_ids", "cu_seq_lens")
-        )
+        tokens = inputs["input_ids"]
+        position_ids, cu_seq_lens, longest = map(inputs.get, ("position_ids", "cu_seq_lens", "longest"))
         if isinstance(self.model, Decoder):
-            return self.model.model(tokens, position_ids, cu_seq_lens, inputs.get("longest"))
-        # Without cu_seq_lens transformers sees from positions that begin anew where a document does.
-        packs = {"cu_seq_lens": cu_seq_lens, "longest": inputs["longest"]} if cu_seq_lens is not None else {}
-        hidden: Tensor = (
-            self._base()
-            .get_decoder()(
-                input_ids=tokens,
-                position_ids=position_ids,
-                use_cache=False,
-                **(packs if self.takes_packs else {}),
-            )
-            .last_hidden_state
-        )
-        return hidden
+            return self.model.model(tokens, position_ids, cu_seq_lens, longest)
+        trunk = self._base().get_decoder()
+        if cu_seq_lens is None:
+            return trunk(input_ids=tokens, use_cache=False).last_hidden_state
+        if not self.takes_packs:
+            return self._read_apart(trunk, tokens, cu_seq_lens)
+        return trunk(
+            input_ids=tokens,
+            position_ids=position_ids,
+            cu_seq_lens=cu_seq_lens,
+            longest=longest,
+            use_cache=False,
+        ).last_hidden_state
+
+    def _read_apart(self, trunk: nn.Module, tokens: Tensor, cu_seq_lens: Tensor) -> Tensor:
+        """Hidden states (1, T, C) of packed documents, each in a row of its own, filled up on the right.
+
+        That is right for every architecture: packing has to know how each of its layers mixes tokens.
+        """
+        lengths = cu_seq_lens.diff()
+        rows = nn.utils.rnn.pad_sequence(list(tokens[0].split(lengths.tolist())), batch_first=True)
+        real = torch.arange(rows.shape[1], device=rows.device) < lengths[:, None]  # (documents, longest)
+        hidden = trunk(input_ids=rows, attention_mask=real.long(), use_cache=False).last_hidden_state
+        return hidden[real][None]
 
     def losses(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """The loss of each target (N,), from the hidden state that predicts it (N, C)."""

@@ -15,6 +15,7 @@ from .method_config import LORA_METHODS, MethodConfig
 from .quiet import quiet_transformers
 
 if TYPE_CHECKING:
+    from peft import LoraConfig
     from transformers import PreTrainedModel
 
 
@@ -51,19 +52,28 @@ def checkpoint_blocks(model: Any) -> None:
 
 
 def add_lora(model: PreTrainedModel, method: MethodConfig) -> Any:
-    """Put LoRA matrices beside the linear layers that `method` names (Hu et al. 2021).
+    """Put LoRA matrices beside the linear layers that `method` names."""
+    from peft import get_peft_model, prepare_model_for_kbit_training
 
-    rslora: Kalajdzievski 2023; dora: Liu et al. 2024; qlora: Dettmers et al. 2023.
+    config = lora_config(model, method)
+    if method.name == "qlora":
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    with quiet_transformers():
+        return get_peft_model(model, config)
+
+
+def lora_config(model: PreTrainedModel, method: MethodConfig) -> LoraConfig:
+    """The settings of peft that `method` stands for. Raises UserError for layers the model does not have.
+
+    lora: Hu et al. 2021; rslora: Kalajdzievski 2023; dora: Liu et al. 2024; qlora: Dettmers et al. 2023.
     """
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from peft import LoraConfig
 
     targets: str | list[str] = "all-linear"
     if method.targets != ["all-linear"]:
         check_targets(model, method.targets)
         targets = method.targets
-    if method.name == "qlora":
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    config = LoraConfig(
+    return LoraConfig(
         r=method.rank,
         lora_alpha=method.alpha,  # type: ignore[arg-type]  # a scale; need not be whole
         lora_dropout=method.dropout,
@@ -72,8 +82,6 @@ def add_lora(model: PreTrainedModel, method: MethodConfig) -> Any:
         use_dora=method.name == "dora",
         task_type="CAUSAL_LM",
     )
-    with quiet_transformers():
-        return get_peft_model(model, config)
 
 
 def linear_layers(model: nn.Module) -> list[str]:
@@ -165,4 +173,5 @@ def save_model(model: Any, folder: Path, source: str) -> None:
     if is_peft(model):
         for config in model.peft_config.values():
             config.base_model_name_or_path = source
-    model.save_pretrained(folder)
+    with quiet_transformers():
+        model.save_pretrained(folder)

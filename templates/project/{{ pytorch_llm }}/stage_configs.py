@@ -1,4 +1,4 @@
-"""Which class holds the settings of which file in configs/."""
+"""Which class holds the settings of which file in configs/, and which files training reads."""
 
 from .align_config import AlignConfig
 from .check_config import CheckDataConfig, ConvertDataConfig
@@ -17,3 +17,8 @@ STAGES: dict[str, type] = {
     "check_data": CheckDataConfig,
     "convert_data": ConvertDataConfig,
 }
+
+
+def files_to_read(config: TrainConfig) -> list[str]:
+    """The text that train.py reads; names may hold * and **."""
+    return config.corpus.files

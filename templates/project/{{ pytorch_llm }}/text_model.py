@@ -96,13 +96,22 @@ class TextModel:
                 texts[index] = self._decode(found)
         return texts
 
-    def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, None]:
-        """Yield the continuation of a prompt piece by piece; closing the iterator stops the work.
+    def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, int]:
+        """Yield the continuation of a prompt piece by piece, and return the number of its tokens.
 
-        Raises UserError for a prompt that fills the model's context.
+        Closing the generator stops the work. Raises UserError for a prompt that fills the model's context.
         """
+        written: list[int] = []
+
+        def tokens() -> Iterator[int]:
+            for pairs in steps:
+                for _, token in pairs:
+                    written.append(token)
+                    yield token
+
         with closing(self._new_tokens([self._prompt(prompt)], sampling, True)) as steps:
-            yield from text_pieces((token for pairs in steps for _, token in pairs), self._decode)
+            yield from text_pieces(tokens(), self._decode)
+        return len(written)
 
     def _no_template(self, messages: list[Message], add_generation_prompt: bool) -> str:
         raise UserError(
@@ -186,11 +195,11 @@ class TextModel:
 
 def stop_tokens(model: Any, tokenizer: Any) -> set[int]:
     """Tokens that end an answer: the model's, the tokenizer's, and what closes an assistant's turn."""
-    named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    stops = set(named if isinstance(named, list | tuple) else [named])
-    stops |= {model.config.get_text_config().eos_token_id, tokenizer.eos_token_id, end_of_turn(tokenizer)}
-    flat = {one for stop in stops for one in (stop if isinstance(stop, list | tuple) else [stop])}
-    return {int(stop) for stop in flat if stop is not None}
+    found: list[int | None] = [tokenizer.eos_token_id, end_of_turn(tokenizer)]
+    for settings in (getattr(model, "generation_config", None), model.config.get_text_config()):
+        named = getattr(settings, "eos_token_id", None)  # one token or several
+        found += named if isinstance(named, list | tuple) else [named]
+    return {int(token) for token in found if token is not None}
 
 
 def end_of_turn(tokenizer: Any) -> int | None:

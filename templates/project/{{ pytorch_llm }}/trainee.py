@@ -25,9 +25,10 @@ from .packed_data import PackedData
 from .randomness import seed_everything
 from .runs import Run
 from .schedule import make_optimizer
-from .tokenizer import TextTokenizer
+from .tokenizer import START_OF_TURN, TextTokenizer
 from .training import fit
 from .training_config import TrainingConfig
+from .unseen_tokens import renew_unseen
 
 if TYPE_CHECKING:
     from .text_model import TextModel
@@ -83,8 +84,14 @@ class Trainee:
             PackedData(validation, max(capacity, longest)),
             config,
             run,
-            loss=own_loss,
-            optimizer=make_optimizer(self.learner, config, betas=self.betas, fused=has_fused(config)),
+            loss=mean_of_losses,
+            optimizer=make_optimizer(
+                self.learner,
+                config,
+                output=self.learner.output_layer,
+                betas=self.betas,
+                fused=has_fused(config),
+            ),
             phase=phase,
             savings=[f"shorter examples (the longest has {longest:,} tokens)", *self.savings],
         )
@@ -112,6 +119,20 @@ class NewTrainee(Trainee):
         self.tokenizer = tokenizer
         tokens = TextTokenizer(tokenizer)
         self.ends = Ends(tokens.end, tokens.end_of_turn)
+        self.chat_tokens = tokens.encode(START_OF_TURN).tokens + [tokens.end_of_turn]
+
+    def fit(
+        self,
+        train: Sequence[Example],
+        validation: Sequence[Example],
+        config: TrainingConfig,
+        run: Run,
+        *,
+        phase: str = "",
+        capacity: int = 0,
+    ) -> None:
+        super().fit(train, validation, config, run, phase=phase, capacity=capacity)
+        renew_unseen(self.decoder, self.chat_tokens, train, config.seed)
 
     def text_model(self) -> TextModel:
         from .text_model import TextModel
@@ -151,8 +172,15 @@ class OpenedTrainee(Trainee):
 def new_trainee(config: ModelConfig, tokenizer: Path, seed: int) -> Trainee:
     """A decoder with new random weights for the tokenizer in the folder `tokenizer`."""
     config = sized(config)
-    sizes = DecoderConfig(
-        vocab_size=TextTokenizer(tokenizer).vocabulary,  # a small corpus gives fewer tokens than asked for
+    vocabulary = TextTokenizer(tokenizer).vocabulary  # a small corpus gives fewer tokens than asked for
+    seed_everything(seed)
+    return NewTrainee(Decoder(decoder_config(config, vocabulary), dropout=config.dropout), tokenizer)
+
+
+def decoder_config(config: ModelConfig, vocabulary: int) -> DecoderConfig:
+    """The sizes of `config` as the decoder names them."""
+    return DecoderConfig(
+        vocab_size=vocabulary,
         hidden_size=config.hidden_size,
         intermediate_size=config.intermediate_size,
         num_hidden_layers=config.layers,
@@ -164,8 +192,6 @@ def new_trainee(config: ModelConfig, tokenizer: Path, seed: int) -> Trainee:
         tie_word_embeddings=config.tied_embeddings,
         qk_norm=config.qk_norm,
     )
-    seed_everything(seed)
-    return NewTrainee(Decoder(sizes, dropout=config.dropout), tokenizer)
 
 
 def open_trainee(
@@ -183,15 +209,17 @@ def open_trainee(
     return OpenedTrainee(load_base(base, method, training, hub=hub, chat_template=chat_template), method)
 
 
-def own_loss(outputs: Tensor, target: Tensor) -> Tensor:
-    """The outputs of a `LanguageModel` are its losses."""
-    return outputs
+def mean_of_losses(losses: Tensor, target: Tensor) -> Tensor:
+    """The mean of what a `LanguageModel` gives, written so that all losses visibly have the same gradient."""
+    return losses.sum() / len(losses)
 
 
 def has_fused(config: TrainingConfig) -> bool:
     """Whether AdamW can take its step in one pass over the weights."""
     device = torch.accelerator.current_accelerator() if uses_gpu(config) else torch.device("cpu")
-    return device is not None and device.type in ("cpu", "cuda", "xpu", "mps")
+    # In float16 a fused step undoes the scaling of the loss itself, which Muon does not.
+    unscaled = config.precision != "float16" or config.optimizer != "muon"
+    return unscaled and device is not None and device.type in ("cpu", "cuda", "xpu", "mps")
 
 
 def less_memory(method: MethodConfig) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which class holds the settings of which file in configs/."""
+"""Which class holds the settings of which file in configs/, and which files training reads."""
 
 from .config import EvalConfig, FinetuneConfig, PredictConfig, TrainConfig
 
@@ -8,3 +8,8 @@ STAGES: dict[str, type] = {
     "eval": EvalConfig,
     "predict": PredictConfig,
 }
+
+
+def files_to_read(config: TrainConfig) -> list[str]:
+    """The table that train.py reads."""
+    return [config.data.file]

@@ -2,6 +2,7 @@
 
     checkpoints/last/training.npz    after every epoch: all that going on needs, the best weights so far
     included checkpoints/best/model.keras     the model with the weights of its best epoch
+    checkpoints/best/weights.npz     in its place, where most weights are frozen: those that learn
 
 Keras' own BackupAndRestore brings back weights and epoch; EarlyStopping and ModelCheckpoint then begin
 without their best value, and dropout draws other numbers. Here one file holds all of it. It is written under
@@ -32,6 +33,7 @@ History = list[dict[str, Any]]
 
 MODEL_FILE = "model.keras"
 STATE_FILE = "training.npz"
+WEIGHTS_FILE = "weights.npz"
 
 LONG_EPOCH = 1.0
 """Seconds from which on an epoch that is the best so far writes model.keras at once, and not only at the
@@ -41,14 +43,25 @@ end."""
 class Checkpoint(keras.callbacks.Callback):
     """After each epoch, keep a row of history and the best and last state; stop when patience is over."""
 
-    def __init__(self, run: Run, config: TrainingConfig, *, rows: int, monitor: str, phase: str) -> None:
+    def __init__(
+        self,
+        run: Run,
+        config: TrainingConfig,
+        *,
+        rows: int,
+        monitor: str,
+        phase: str,
+        kept: Sequence[keras.Variable] | None = None,
+    ) -> None:
         """Prepare for a training on `rows` rows, whose best epoch is told by the column `monitor`.
 
-        A smaller value is better if the name ends in loss or error, otherwise a larger one is.
+        A smaller value is better if the name ends in loss or error, otherwise a larger one is. `kept` are the
+        variables of the model that training changes; all of them, unless given.
         """
         super().__init__()
         self.run = run
         self.config = config
+        self.kept = kept
         self.best_file = run.path("checkpoints") / phase / "best" / MODEL_FILE
         self.last_file = run.path("checkpoints") / phase / "last" / STATE_FILE
         self.monitor = monitor
@@ -87,9 +100,10 @@ class Checkpoint(keras.callbacks.Callback):
 
         value = row[self.monitor]
         if self.best is None or self.sign * value < self.sign * self.best:
-            self.best, self.best_epoch, self.best_weights = value, epoch + 1, arrays_of(self.model.weights)
+            self.best, self.best_epoch = value, epoch + 1
+            self.best_weights = arrays_of(self.weights_of(self.model))
             if row["seconds"] >= LONG_EPOCH:
-                save(self.model, self.best_file)
+                self.save_best(self.model)
         self.save_state()
         self.log(row)
         if self.finished:
@@ -97,8 +111,25 @@ class Checkpoint(keras.callbacks.Callback):
 
     def use_best(self, model: keras.Model) -> None:
         """Give `model` the weights of the best epoch and write them down."""
-        model.set_weights(self.best_weights)
-        save(model, self.best_file)
+        for variable, value in zip(self.weights_of(model), self.best_weights, strict=True):
+            variable.assign(value)
+        self.save_best(model)
+
+    def save_best(self, model: keras.Model) -> None:
+        """Write `model` to `checkpoints/best`; where some of it is frozen, only what is not."""
+        if self.kept is None:
+            save(model, self.best_file)
+        else:
+            weights = {f"best.{i}": array for i, array in enumerate(self.best_weights)}
+            save_arrays(self.best_file.with_name(WEIGHTS_FILE), weights)
+
+    def weights_of(self, model: keras.Model) -> Sequence[keras.Variable]:
+        """What the best epoch is kept of."""
+        return model.weights if self.kept is None else self.kept
+
+    def state_of(self, model: keras.Model) -> list[keras.Variable]:
+        """What is kept of the last epoch, optimizer included."""
+        return state_of(model) if self.kept is None else [*self.kept, *model.optimizer.variables]
 
     def log(self, row: dict[str, Any]) -> None:
         """Write a row of the history to the run's history.csv."""
@@ -108,13 +139,10 @@ class Checkpoint(keras.callbacks.Callback):
         """Write the state of model, optimizer and this object to `checkpoints/last`."""
         progress = {name: getattr(self, name) for name in PROGRESS}
         arrays: dict[str, Any] = {
-            f"model.{i}": array for i, array in enumerate(arrays_of(state_of(self.model)))
+            f"model.{i}": array for i, array in enumerate(arrays_of(self.state_of(self.model)))
         }
         arrays |= {f"best.{i}": array for i, array in enumerate(self.best_weights)}
-        self.last_file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.last_file.with_name("unfinished.npz")
-        np.savez(unfinished, progress=np.array(json.dumps(progress)), **arrays)
-        unfinished.replace(self.last_file)
+        save_arrays(self.last_file, {"progress": np.array(json.dumps(progress)), **arrays})
 
     def restore(self, model: keras.Model) -> None:
         """Put `model`, its optimizer and this object into the state of the last finished epoch, if there is
@@ -136,7 +164,7 @@ class Checkpoint(keras.callbacks.Callback):
                     f"{self.last_file} is of a training with {name} {progress['order'][name]}, not {value}: "
                     "go on with the same data and settings, or begin a new run without --training.resume."
                 )
-        variables = state_of(model)
+        variables = self.state_of(model)
         values = [arrays[name] for name in arrays if name.startswith("model.")]
         if [tuple(variable.shape) for variable in variables] != [value.shape for value in values]:
             raise UserError(f"{self.last_file} is of a model of another shape: go on with the same settings.")
@@ -168,6 +196,14 @@ def arrays_of(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
 def our_name(name: str) -> str:
     """Keras' `loss` and `val_loss` as `train_loss` and `validation_loss`, as in every framework here."""
     return f"validation_{name[4:]}" if name.startswith("val_") else f"train_{name}"
+
+
+def save_arrays(file: Path, arrays: dict[str, Any]) -> None:
+    """Write a NumPy archive: under another name first, then renamed."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name("unfinished.npz")
+    np.savez(unfinished, **arrays)
+    unfinished.replace(file)
 
 
 def save(model: keras.Model, file: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import ops
 
+from .muon import Muon
 from .training_config import TrainingConfig
 
 
@@ -39,8 +41,17 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         return dict(vars(self))
 
 
-def make_optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:
-    """AdamW for a training of `steps` optimizer steps; biases and the weights of norms do not decay."""
+def make_optimizer(
+    config: TrainingConfig, steps: int, *, beta_2: float = 0.999, output: str = ""
+) -> keras.optimizers.Optimizer:
+    """What `config.optimizer` names, for `steps` steps; biases and the weights of norms do not decay.
+
+    Args:
+        config: Which optimizer, its rate and its decay.
+        steps: Optimizer steps of the whole training.
+        beta_2: How much of the mean squared gradient each step of Adam keeps.
+        output: Path of the output layer, which Muon leaves to Adam.
+    """
     schedule = WarmupCosine(
         config.learning_rate,
         steps=steps,
@@ -49,11 +60,20 @@ def make_optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optim
     )
     # Keras clips on each device before it adds the gradients up: each may have a share of the whole length.
     devices = tf.distribute.get_strategy().num_replicas_in_sync
-    optimizer = keras.optimizers.AdamW(
-        schedule,
-        weight_decay=config.weight_decay,
-        global_clipnorm=config.clip_norm / devices or None,
-        gradient_accumulation_steps=config.accumulation_steps if config.accumulation_steps > 1 else None,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    options = {
+        "weight_decay": config.weight_decay,
+        "global_clipnorm": config.clip_norm / devices or None,
+        "gradient_accumulation_steps": config.accumulation_steps if config.accumulation_steps > 1 else None,
+    }
+    if config.optimizer == "muon":
+        optimizer: keras.optimizers.Optimizer = Muon(
+            schedule,
+            adam_beta_2=beta_2,
+            adam_weight_decay=config.weight_decay,
+            exclude_layers=[f"^{re.escape(output)}/"] if output else [],
+            **options,
+        )
+    else:
+        optimizer = keras.optimizers.AdamW(schedule, beta_2=beta_2, **options)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "scale"])
     return optimizer

@@ -36,6 +36,7 @@ def fit(
     optimizer: keras.optimizers.Optimizer | None = None,
     metrics: Sequence[str | keras.metrics.Metric] = (),
     phase: str = "",
+    kept: Sequence[keras.Variable] | None = None,
 ) -> History:
     """Train `model` and leave it with the weights of its best epoch.
 
@@ -52,9 +53,11 @@ def fit(
         loss: What `compile` takes.
         monitor: Column of the history that tells the best epoch: by the smallest loss or error, else by the
             largest value.
-        optimizer: AdamW as `config` says, unless given.
+        optimizer: As `config` says, unless given.
         metrics: What `compile` takes; they appear in the history as `train_…` and `validation_…`.
         phase: Name of a part of a training in several parts; its checkpoints are in `checkpoints/<phase>/`.
+        kept: Variables of the model that training changes, where most of a large one are frozen: checkpoints
+            hold no others. All of them, unless given.
 
     Raises:
         UserError: When the loss stops being a number, or the checkpoint is of another model or other data.
@@ -64,13 +67,14 @@ def fit(
         train = validation = train.take(config.overfit_batches * config.batch_size)
     steps = -(-len(train) // config.batch_size)
     if optimizer is None:
-        optimizer = make_optimizer(config, steps * config.epochs // config.accumulation_steps)
+        output = [layer for layer in model.layers if layer.weights][-1].path
+        optimizer = make_optimizer(config, steps * config.epochs // config.accumulation_steps, output=output)
     model.compile(optimizer, loss=loss, metrics=list(metrics))
     # `fit` would build it, but then TensorFlow traces the step twice, and there is nothing to restore before.
     model.optimizer.build(model.trainable_variables)
 
     monitor = "train_loss" if validation is None else monitor
-    checkpoint = Checkpoint(run, config, rows=len(train), monitor=monitor, phase=phase)
+    checkpoint = Checkpoint(run, config, rows=len(train), monitor=monitor, phase=phase, kept=kept)
     if config.resume:
         checkpoint.restore(model)
     callbacks = make_callbacks(checkpoint, config, run, phase)

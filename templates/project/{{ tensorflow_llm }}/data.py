@@ -11,7 +11,7 @@ A row holds one example or, packed, several; each without its last token, which 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -48,6 +48,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def first(self, count: int) -> Rows:
+        """The first `count` rows, with all the places of the whole."""
+        names = ("tokens", "segments", "places", "labels", "learned", "owners")
+        return replace(self, **{name: getattr(self, name)[:count] for name in names})
 
     @property
     def inputs(self) -> dict[str, np.ndarray]:
@@ -106,13 +111,13 @@ def make_rows(
 def make_dataset(rows: Rows, *, whole_batches_of: int = 1) -> tf.data.Dataset:
     """A data set of `(inputs, weights)`, row by row.
 
-    Every token to be learned has the same weight, as many or few as a row or a batch may have: 1 / (mean number of
-    such tokens per row). The loss of a row is the weighted sum of its losses, and Keras' mean over rows is the mean
-    over tokens: in the history exactly, and in the gradient of several accumulated batches just as in that of one
-    large batch.
+    Every token to be learned has the same weight, as many or few as a row or a batch may have: 1 / (mean
+    number of such tokens per row). The loss of a row is the weighted sum of its losses, and Keras' mean over
+    rows is the mean over tokens: in the history exactly, and in the gradient of several accumulated batches
+    just as in that of one large batch.
 
-    Empty rows fill up the last batch of `whole_batches_of` rows: with fewer rows its tokens would count more, and
-    TensorFlow would compile the step a second time.
+    Empty rows fill up the last batch of `whole_batches_of` rows: with fewer rows its tokens would count more,
+    and TensorFlow would compile the step a second time.
     """
     empty = -len(rows) % whole_batches_of
     weights = rows.learned * np.float32((len(rows) + empty) / rows.learned.sum())

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from .errors import UserError
 
 OTHER_WAYS = (
-    "give a local preset folder as base, or set HF_ENDPOINT=https://hf-mirror.com (a mirror of Hugging Face), "
-    "or write modelscope://OWNER/NAME"
+    "give a local preset folder as base, or set HF_ENDPOINT=https://hf-mirror.com (a mirror of "
+    "Hugging Face), or write modelscope://OWNER/NAME"
 )
 LOGIN = {
     "kaggle": "log in with `kagglehub.login()` or KAGGLE_USERNAME and KAGGLE_KEY",
@@ -46,8 +46,8 @@ def explain(error: BaseException, handle: str) -> str:
     scheme = handle.partition("://")[0] if "://" in handle else ""
     if not scheme:
         return (
-            f"{handle} cannot be opened as a KerasHub preset ({first_line(error)}): it may be half copied or of an "
-            "architecture that KerasHub does not know; copy it again."
+            f"{handle} cannot be opened as a KerasHub preset ({first_line(error)}): it may be half copied "
+            "or of an architecture that KerasHub does not know; copy it again."
         )
     page = f"{PAGES.get(scheme, '')}/{handle.partition('://')[2]}"
     if "GatedRepoError" in kinds or "403" in text or "not accessible" in text:
@@ -56,8 +56,15 @@ def explain(error: BaseException, handle: str) -> str:
         return f"There is no model {handle}: look the name up at {PAGES.get(scheme, 'its hub')}."
     if "401" in text or "UnauthenticatedError" in kinds or "credentials" in text.lower():
         return f"{handle} wants to know who you are: {LOGIN.get(scheme, 'log in')}."
-    if kinds & {"ConnectionError", "ConnectError", "MaxRetryError", "LocalEntryNotFoundError", "OfflineModeIsEnabled"}:
-        return f"{PAGES.get(scheme, scheme)} is not reachable, so {handle} cannot be had from there: {OTHER_WAYS}."
+    if kinds & {
+        "ConnectionError",
+        "ConnectError",
+        "MaxRetryError",
+        "LocalEntryNotFoundError",
+        "OfflineModeIsEnabled",
+    }:
+        place = PAGES.get(scheme, scheme)
+        return f"{place} is not reachable, so {handle} cannot be had from there: {OTHER_WAYS}."
     return f"{handle} cannot be opened ({first_line(error)}): {OTHER_WAYS}."
 
 

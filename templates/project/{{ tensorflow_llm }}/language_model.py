@@ -1,8 +1,8 @@
 """A causal language model as the training loop takes it: tokens in, losses out.
 
-KerasHub's `CausalLM` gives logits of every place. Here the loss is part of the model, and where few tokens are to
-be learned (the assistant's turns of a chat) logits are made for those alone: a vocabulary has up to 250,000
-tokens, and the logits of a long batch would be its largest tensor by far.
+KerasHub's `CausalLM` gives logits of every place. Here the loss is part of the model, and where few tokens
+are to be learned (the assistant's turns of a chat) logits are made for those alone: a vocabulary has up to
+250,000 tokens, and the logits of a long batch would be its largest tensor by far.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def build_language_model(model: CausalLM, *, packed: bool, dense: bool) -> keras.Model:
     """A model over the very same weights, from a batch of `data.Rows` to losses in nats, float32.
 
-    tokens (B, T) ─────→ hidden (B, T, H) ─→ those that predict (B, K, H) ─→ logits (B, K, V) ─→ losses (B, K)
-    segments (B, T) ──↗   places (B, K) ───↗                         labels (B, K) ──↗
+    tokens (B, T) ────→ hidden (B, T, H) ─→ those that predict (B, K, H) ─→ logits (B, K, V) ─→ losses (B, K)
+    segments (B, T) ─↗   places (B, K) ───↗                         labels (B, K) ──↗
 
     Args:
         model: A KerasHub model.
@@ -45,8 +45,9 @@ def build_language_model(model: CausalLM, *, packed: bool, dense: bool) -> keras
 def hidden_states(backbone: Backbone, tokens: Any, segments: Any, *, packed: bool) -> Any:
     """What the backbone makes of each place, (B, T, H); examples of a row do not see each other.
 
-    `segments` (B, T) numbers the examples of each row from 1; 0 is empty. Rotary embeddings turn queries and keys
-    by their places, and their product depends on the distance alone: an example need not begin at place 0.
+    `segments` (B, T) numbers the examples of each row from 1; 0 is empty. Rotary embeddings turn queries and
+    keys by their places, and their product depends on the distance alone: an example need not begin at place
+    0.
     """
     if not packed:
         return backbone({"token_ids": tokens, "padding_mask": ops.cast(segments > 0, "int32")})
@@ -61,8 +62,8 @@ def hidden_states(backbone: Backbone, tokens: Any, segments: Any, *, packed: boo
 def can_pack(backbone: Backbone) -> bool:
     """Whether several examples may share a row: the architecture takes a mask, and its places are relative.
 
-    A backbone itself takes a padding mask only, so its layers are called one by one; those of other architectures
-    (Gemma, GPT-2, …) need more than that. Their examples get a row each.
+    A backbone itself takes a padding mask only, so its layers are called one by one; those of other
+    architectures (Gemma, GPT-2, …) need more than that. Their examples get a row each.
     """
     from keras_hub.models import LlamaBackbone, MistralBackbone, Qwen3Backbone, QwenBackbone
 
@@ -70,5 +71,5 @@ def can_pack(backbone: Backbone) -> bool:
 
 
 def weighted_sum(weights: Any, losses: Any) -> Any:
-    """The loss of each row, (B,), of which Keras takes the mean; see `data.make_dataset` for the weights (B, K)."""
+    """The loss of each row, (B,), of which Keras takes the mean; `make_dataset` has the weights (B, K)."""
     return ops.sum(weights * losses, axis=-1)

@@ -11,8 +11,8 @@ class MethodConfig:
     """Which weights learn: all, or small matrices added to some of them."""
 
     name: Literal["full", "lora", "frozen_embeddings"] = "lora"
-    """`full`: all weights. `lora`: small matrices beside those of attention and feed-forward network (Hu et al.
-    2021). `frozen_embeddings`: all weights but the embeddings."""
+    """`full`: all weights. `lora`: small matrices beside those of attention and feed-forward network (Hu et
+    al. 2021). `frozen_embeddings`: all weights but the embeddings."""
 
     rank: int = 16
     """Inner width of LoRA's matrices, 1 or more: higher can learn more."""

@@ -1,4 +1,4 @@
-"""Which class holds the settings of which file in configs/."""
+"""Which class holds the settings of which file in configs/, and which files training reads."""
 
 from .check_config import CheckDataConfig, ConvertDataConfig
 from .config import ChatConfig, EvalConfig, FinetuneConfig, PredictConfig, ServeConfig, TrainConfig
@@ -13,3 +13,8 @@ STAGES: dict[str, type] = {
     "check_data": CheckDataConfig,
     "convert_data": ConvertDataConfig,
 }
+
+
+def files_to_read(config: TrainConfig) -> list[str]:
+    """The text that train.py reads; names may hold * and **."""
+    return config.corpus.files

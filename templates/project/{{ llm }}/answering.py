@@ -1,0 +1,89 @@
+"""Answers as the server gives them: piece by piece, until a stop text, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+from .config import SamplingConfig
+from .openai_protocol import ApiError, usage_of
+from .opened_model import OpenedModel
+
+
+class Answer:
+    """One answer as it is written.
+
+    Attributes:
+        finish_reason: `stop` for an answer that has ended, `length` for one that was cut off.
+        tokens: How many were written.
+    """
+
+    def __init__(self, opened: OpenedModel, prompt: str, sampling: SamplingConfig, stops: list[str]) -> None:
+        self.model, self.prompt, self.sampling, self.stops = opened.model, prompt, sampling, stops
+        self.finish_reason, self.tokens = "stop", 0
+        self.prompt_tokens = len(self.model.encode(prompt).tokens)
+        if self.prompt_tokens >= self.model.context:
+            message = (
+                f"This model's maximum context length is {self.model.context} tokens, the answer included; "
+                f"the prompt has {self.prompt_tokens}."
+            )
+            raise ApiError(400, message, code="context_length_exceeded")
+
+    def pieces(self) -> Generator[str, None, None]:
+        """Yield the text; what may become a stop text is held back until it is clear."""
+        text = held = ""
+        with closing(self.model.stream(self.prompt, self.sampling)) as stream:
+            while True:
+                try:
+                    piece = next(stream)
+                except StopIteration as end:
+                    written = end.value
+                    break
+                text, held = text + piece, held + piece
+                found = min((at for stop in self.stops if (at := held.find(stop)) >= 0), default=-1)
+                if found >= 0:
+                    self.tokens = len(self.model.encode(text).tokens)
+                    yield held[:found]
+                    return
+                clear = len(held) - unclear(held, self.stops)
+                if clear:
+                    yield held[:clear]
+                    held = held[clear:]
+        self.tokens = len(self.model.encode(text).tokens) if written is None else written
+        room = self.model.context - self.prompt_tokens
+        if self.tokens >= min(self.sampling.max_new_tokens, room):
+            self.finish_reason = "length"
+        if held:
+            yield held
+
+    def usage(self) -> dict[str, int]:
+        """Numbers of tokens."""
+        return usage_of(self.prompt_tokens, self.tokens)
+
+
+def unclear(text: str, stops: list[str]) -> int:
+    """How many characters at the end of `text` may be the beginning of a stop text."""
+    most = max(map(len, stops), default=1) - 1
+    sizes = range(min(most, len(text)), 0, -1)
+    return next((size for size in sizes if any(stop.startswith(text[-size:]) for stop in stops)), 0)
+
+
+class Writer:
+    """Lets the model write one answer at a time, in a thread of its own; the other requests wait."""
+
+    def __init__(self) -> None:
+        self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self.turn = asyncio.Lock()
+
+    async def write(self, answer: Answer) -> AsyncGenerator[str, None]:
+        """Yield the pieces of an answer; writing stops when this generator is closed or cancelled."""
+        async with self.turn:
+            pieces = answer.pieces()
+            try:
+                loop = asyncio.get_running_loop()
+                while (piece := await loop.run_in_executor(self.thread, next, pieces, None)) is not None:
+                    yield piece
+            finally:
+                self.thread.submit(pieces.close)  # after the step that may still run there

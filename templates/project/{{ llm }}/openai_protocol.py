@@ -1,0 +1,193 @@
+"""OpenAI's protocol for chats and completions: requests, answers, errors, and answers in pieces.
+
+https://platform.openai.com/docs/api-reference/chat
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from .chat_formats import parse_turn
+from .chat_template import Message
+from .config import SamplingConfig
+from .data_files import BadLine
+
+NOT_SUPPORTED = (
+    "tools", "functions", "logprobs", "top_logprobs", "logit_bias", "response_format", "frequency_penalty",
+    "presence_penalty", "echo", "suffix", "audio",
+)  # fmt: skip
+WITHOUT_EFFECT: tuple[Any, ...] = (None, False, 0, [], {}, {"type": "text"})
+"""Values of these fields that ask for nothing; some programs always send them."""
+
+
+class ApiError(Exception):
+    """An error in the form that OpenAI's clients understand."""
+
+    def __init__(
+        self, status: int, message: str, *, param: str | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.param, self.code = status, message, param, code
+
+    def body(self) -> dict[str, Any]:
+        """The answer's content."""
+        kind = "server_error" if self.status >= 500 else "invalid_request_error"
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+
+class StreamOptions(BaseModel):
+    """What an answer in pieces holds besides."""
+
+    include_usage: bool | None = None
+
+
+class Request(BaseModel):
+    """What chats and completions have in common; `null` means the same as a missing field."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    n: int | None = None
+    best_of: int | None = None
+    stop: str | list[str] | None = None
+
+    def stops(self) -> list[str]:
+        """Texts that end the answer."""
+        return [text for text in ([self.stop] if isinstance(self.stop, str) else self.stop or []) if text]
+
+    def longest(self) -> tuple[str, int | None]:
+        """The field that limits the answer, and its value in tokens."""
+        return "max_tokens", self.max_tokens
+
+    def sampling(self, default: SamplingConfig) -> SamplingConfig:
+        """How to choose tokens: `default` where the request says nothing. Raises ApiError."""
+        limit, most = self.longest()
+        asked: dict[str, Any] = {"temperature": self.temperature, "top_p": self.top_p, "seed": self.seed}
+        if self.top_p == 0:  # the likeliest token
+            asked |= {"top_p": None, "temperature": 0.0}
+        sampling = default
+        for name, value in {**asked, "max_new_tokens": most}.items():
+            if value is None:
+                continue
+            try:
+                sampling = replace(sampling, **{name: value})
+            except ValueError as error:
+                public = limit if name == "max_new_tokens" else name
+                raise ApiError(400, f"{str(error).replace(name, public)}.", param=public) from None
+        return sampling
+
+    def refuse_what_is_not_supported(self) -> None:
+        """Raise ApiError for a wish that would not be met, rather than ignore it."""
+        for name in ("n", "best_of"):
+            if getattr(self, name) not in (None, 1):
+                raise ApiError(400, f"{name} must be 1: this server gives one answer.", param=name)
+        for name in NOT_SUPPORTED:
+            if (self.model_extra or {}).get(name) not in WITHOUT_EFFECT:
+                raise ApiError(400, f"{name} is not supported by this server.", param=name)
+
+
+class ChatRequest(Request):
+    """POST /v1/chat/completions."""
+
+    messages: list[dict[str, Any]]
+    max_completion_tokens: int | None = None
+
+    def longest(self) -> tuple[str, int | None]:
+        """`max_completion_tokens` is the newer name of `max_tokens`, and goes before it."""
+        if self.max_completion_tokens is not None:
+            return "max_completion_tokens", self.max_completion_tokens
+        return super().longest()
+
+    def conversation(self) -> list[Message]:
+        """The messages. Raises ApiError, naming the one that is wrong."""
+        if not self.messages:
+            raise ApiError(400, "messages is empty: it needs at least one message.", param="messages")
+        try:
+            return [parse_turn(message, place) for place, message in enumerate(self.messages, start=1)]
+        except BadLine as mistake:
+            raise ApiError(400, f"messages: {mistake}.", param="messages") from None
+
+
+class CompletionRequest(Request):
+    """POST /v1/completions."""
+
+    prompt: str | list[str]
+
+    def text(self) -> str:
+        """The prompt. Raises ApiError for several."""
+        prompts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
+        if len(prompts) != 1:
+            message = f"prompt has {len(prompts)} texts: this server takes one at a time."
+            raise ApiError(400, message, param="prompt")
+        return prompts[0]
+
+
+class Answers:
+    """Writes what goes back to the client for one request."""
+
+    def __init__(self, model: str, *, chat: bool) -> None:
+        self.chat = chat
+        self.head = {
+            "id": f"{'chatcmpl' if chat else 'cmpl'}-{uuid.uuid4().hex}",
+            "created": int(time.time()),
+            "model": model,
+        }
+
+    def whole(self, text: str, finish_reason: str, usage: Mapping[str, int]) -> dict[str, Any]:
+        """The answer in one piece."""
+        content = {"message": {"role": "assistant", "content": text}} if self.chat else {"text": text}
+        kind = "chat.completion" if self.chat else "text_completion"
+        choices = [choice(content, finish_reason)]
+        return {**self.head, "object": kind, "choices": choices, "usage": dict(usage)}
+
+    def piece(self, text: str, finish_reason: str | None = None, *, first: bool = False) -> str:
+        """An event with the next piece of text, the first or the last one included."""
+        if not self.chat:
+            return self.event([choice({"text": text}, finish_reason)])
+        delta = {"role": "assistant", "content": ""} if first else {"content": text} if text else {}
+        return self.event([choice({"delta": delta}, finish_reason)])
+
+    def usage(self, usage: Mapping[str, int]) -> str:
+        """The event with the numbers of tokens, after the last piece."""
+        return self.event([], usage=dict(usage))
+
+    def event(self, choices: list[dict[str, Any]], **more: Any) -> str:
+        """One server-sent event."""
+        kind = "chat.completion.chunk" if self.chat else "text_completion"
+        return sent({**self.head, "object": kind, "choices": choices, **more})
+
+
+def choice(content: Mapping[str, Any], finish_reason: str | None) -> dict[str, Any]:
+    """The one choice of an answer."""
+    return {"index": 0, **content, "logprobs": None, "finish_reason": finish_reason}
+
+
+def sent(content: Mapping[str, Any]) -> str:
+    """A server-sent event (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+    return f"data: {json.dumps(content, ensure_ascii=False)}\n\n"
+
+
+DONE = "data: [DONE]\n\n"
+
+
+def usage_of(prompt: int, completion: int) -> dict[str, int]:
+    """Numbers of tokens."""
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def describe_model(name: str, created: int) -> dict[str, Any]:
+    """An entry of GET /v1/models."""
+    return {"id": name, "object": "model", "created": created, "owned_by": "local"}

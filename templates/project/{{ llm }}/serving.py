@@ -1,0 +1,224 @@
+"""A server on this machine that speaks OpenAI's protocol: one model, one answer at a time."""
+
+from __future__ import annotations
+
+import errno
+import json
+import signal
+import socket
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import fastapi
+import uvicorn
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
+
+from .answering import Answer, Writer
+from .commands import command
+from .config import SamplingConfig, ServeConfig
+from .console import say
+from .errors import UserError
+from .openai_protocol import (
+    DONE,
+    Answers,
+    ApiError,
+    ChatRequest,
+    CompletionRequest,
+    Request,
+    describe_model,
+    sent,
+)
+from .opened_model import OpenedModel, open_model
+
+PATIENCE = 3  # seconds that answers in progress have to end when the server is stopped
+WAITING = 64  # connections that may wait to be taken
+
+
+def make_app(opened: OpenedModel, name: str, sampling: SamplingConfig, ready: str = "") -> fastapi.FastAPI:
+    """The web application around a model, which clients call `name`; says `ready` once it runs."""
+
+    @asynccontextmanager
+    async def lifespan(app: fastapi.FastAPI) -> AsyncIterator[None]:
+        if ready:
+            say(ready)
+        yield
+        writer.thread.shutdown(wait=False, cancel_futures=True)
+
+    app = fastapi.FastAPI(title=name, lifespan=lifespan)
+    created = int(time.time())
+    writer = Writer()
+    page = Path(__file__).with_name("chat_page.html").read_text(encoding="utf-8")
+
+    @app.get("/", include_in_schema=False)
+    async def chat_page() -> HTMLResponse:
+        return HTMLResponse(page)
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/v1/models")
+    async def models() -> dict[str, Any]:
+        return {"object": "list", "data": [describe_model(name, created)]}
+
+    @app.get("/v1/models/{model:path}")
+    async def model(model: str) -> dict[str, Any]:
+        check_name(model, name)
+        return describe_model(name, created)
+
+    @app.post("/v1/chat/completions", response_model=None)
+    async def chat(request: ChatRequest, connection: fastapi.Request) -> Response:
+        messages = request.conversation()
+        return await respond(request, opened.prompt(messages), connection, Answers(name, chat=True))
+
+    @app.post("/v1/completions", response_model=None)
+    async def complete(request: CompletionRequest, connection: fastapi.Request) -> Response:
+        return await respond(request, request.text(), connection, Answers(name, chat=False))
+
+    async def respond(
+        request: Request, prompt: str, connection: fastapi.Request, answers: Answers
+    ) -> Response:
+        check_name(request.model, name)
+        request.refuse_what_is_not_supported()
+        answer = Answer(opened, prompt, request.sampling(sampling), request.stops())
+        if request.stream:
+            usage = bool(request.stream_options and request.stream_options.include_usage)
+            events = stream_events(writer, answer, answers, usage)
+            return StreamingResponse(
+                events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"}
+            )
+        text = ""
+        async with aclosing(writer.write(answer)) as pieces:
+            async for piece in pieces:
+                text += piece
+                if await connection.is_disconnected():
+                    return Response(status_code=499)  # nobody reads it
+        return JSONResponse(answers.whole(text, answer.finish_reason, answer.usage()))
+
+    handle_errors(app)
+    return app
+
+
+async def stream_events(
+    writer: Writer, answer: Answer, answers: Answers, with_usage: bool
+) -> AsyncGenerator[str, None]:
+    """Yield the events of an answer in pieces."""
+    try:
+        if answers.chat:
+            yield answers.piece("", first=True)
+        async with aclosing(writer.write(answer)) as pieces:
+            async for piece in pieces:
+                yield answers.piece(piece)
+        yield answers.piece("", answer.finish_reason)
+        if with_usage:
+            yield answers.usage(answer.usage())
+        yield DONE
+    except Exception as error:  # the answer has begun: its status can no longer say that it failed
+        yield sent(ApiError(500, describe(error)).body())
+        if not isinstance(error, UserError):
+            raise
+
+
+def handle_errors(app: fastapi.FastAPI) -> None:
+    """Give errors of every kind the form that OpenAI's clients understand."""
+
+    def answer(error: ApiError) -> JSONResponse:
+        return JSONResponse(error.body(), status_code=error.status)
+
+    @app.exception_handler(ApiError)
+    async def api_error(_: fastapi.Request, error: ApiError) -> JSONResponse:
+        return answer(error)
+
+    @app.exception_handler(UserError)
+    async def user_error(_: fastapi.Request, error: UserError) -> JSONResponse:
+        return answer(ApiError(400, str(error)))
+
+    @app.exception_handler(RequestValidationError)
+    async def wrong_request(_: fastapi.Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = [str(part) for part in first["loc"] if part != "body"]
+        if first["type"] == "json_invalid":
+            return answer(ApiError(400, "The request's body is not valid JSON."))
+        param = place[0] if place else None
+        return answer(ApiError(400, f"{'.'.join(place) or 'The request'}: {first['msg']}.", param=param))
+
+    @app.exception_handler(HTTPException)
+    async def wrong_address(request: fastapi.Request, error: HTTPException) -> JSONResponse:
+        what = {404: "Unknown address", 405: "Method not allowed"}.get(error.status_code, str(error.detail))
+        return answer(ApiError(error.status_code, f"{what}: {request.method} {request.url.path}."))
+
+    @app.exception_handler(Exception)
+    async def failure(_: fastapi.Request, error: Exception) -> JSONResponse:
+        return answer(ApiError(500, describe(error)))
+
+
+def describe(error: Exception) -> str:
+    """An error for the client; the traceback of an unexpected one stands in the server's console."""
+    return str(error) if isinstance(error, UserError) else f"The server failed: {type(error).__name__}."
+
+
+def check_name(asked: str, name: str) -> None:
+    """Raise ApiError for another model than the one that is served."""
+    if asked != name:
+        message = f"The model `{asked}` does not exist here; this server has `{name}`."
+        raise ApiError(404, message, param="model", code="model_not_found")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port. Raises UserError where that is not possible."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=WAITING)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(
+                f"Port {port} is in use, perhaps by a server still running: stop it, or take another port "
+                f"(--port {port + 1 if port < 65535 else 8000}; 0 takes a free one)."
+            ) from None
+        raise UserError(f"{host}, port {port}, cannot be listened to: {error.strerror or error}.") from None
+
+
+def serve(config: ServeConfig) -> None:
+    """Serve a model until Ctrl-C."""
+    with listen(config.host, config.port) as listening:  # before the model is loaded, which takes a while
+        opened = open_model(config.run)
+        name = config.name or opened.model.name.removeprefix("runs/")
+        port = listening.getsockname()[1]
+        ready = how_to_use(name, config.host, port, opened.chats)
+        app = make_app(opened, name, config.sampling, ready)
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=PATIENCE, access_log=False)
+        )
+        former = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has ended
+        try:
+            with suppress(KeyboardInterrupt):
+                server.run(sockets=[listening])
+        finally:
+            signal.signal(signal.SIGTERM, former)
+    say("The server has ended.")
+
+
+def how_to_use(name: str, host: str, port: int, chats: bool) -> str:
+    """What to do with the server that has just started."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    address = f"http://{shown}:{port}"
+    body = json.dumps({"model": name, "messages": [{"role": "user", "content": "Hello"}]})
+    lines = [
+        f"{name} is served at {address}/v1 (Ctrl-C ends).",
+        f"A page to chat on: {address}",
+        f"curl {address}/v1/chat/completions -H 'Content-Type: application/json' -d '{body}'",
+        f'Python: openai.OpenAI(base_url="{address}/v1", api_key="none"), model="{name}"',
+    ]
+    if not chats:
+        lines.append("It was not taught to chat: it continues the last message or prompt.")
+    if host in ("0.0.0.0", "::"):
+        lines.append("Other machines reach it, too, and it asks for no password.")
+    return "\n".join(lines)
+
+
+serve_command = command(serve, ServeConfig, "serve")

@@ -1,0 +1,148 @@
+"""The next token, again and again: prompts side by side, the keys and values of earlier tokens kept.
+
+KerasHub's own `generate` gives the whole text at its end, and compiles anew for every length. The loop here
+takes the same two steps of its models, `_build_cache` and `call_with_cache`, but hands out each token as it
+comes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from .config import SamplingConfig
+
+if TYPE_CHECKING:
+    from keras_hub.models import CausalLM
+
+UNFINISHED = "\ufffd"  # what a decoder writes for bytes that are not yet a whole character
+STEP = 64  # the cache has so many places, or a multiple
+
+
+class Writer:
+    """Lets a KerasHub model continue prompts.
+
+    Args:
+        model: Its weights are read anew at each step: it may learn in between.
+        context: Most tokens of a prompt and its continuation together.
+    """
+
+    def __init__(self, model: CausalLM, context: int) -> None:
+        self.model = model
+        self.context = context
+        tokens = tf.TensorSpec((None, None), tf.int32)
+        self.read = tf.function(self._read, input_signature=[tokens, tf.TensorSpec((), tf.int32)])
+        self.logits_of = tf.function(self._logits_of, input_signature=[tokens])
+        self.step = tf.function(self._step, reduce_retracing=True)
+
+    def new_tokens(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: SamplingConfig,
+        *,
+        stops: AbstractSet[int],
+        use_cache: bool = True,
+    ) -> Generator[list[tuple[int, int]], None, None]:
+        """Yield at each step the pairs (number of the prompt, its next token) of those that have not ended.
+
+        A prompt ends at a token of `stops` (not yielded), after `sampling.max_new_tokens`, or when it fills
+        the context. All rows stand at the same place; the longer prompts are still being read when the
+        shorter are continued. Each has random numbers of its own: its text does not depend on its neighbours.
+
+        Args:
+            prompts: Tokens of each prompt, at least one each, fewer than the context.
+            use_cache: Whether to keep keys and values; without it each step reads everything again.
+        """
+        lengths = [len(prompt) for prompt in prompts]
+        limits = [min(self.context, length + sampling.max_new_tokens) for length in lengths]
+        tokens = np.zeros((len(prompts), max(limits)), np.int32)  # (B, L)
+        for row, prompt in enumerate(prompts):
+            tokens[row, : len(prompt)] = prompt
+        dice = [random.Random(sampling.seed) for _ in prompts]
+        writing = set(range(len(prompts)))
+        cache = None
+        if use_cache:
+            places = -(-max(limits) // STEP) * STEP
+            cache = self.read(tf.constant(tokens[:, : max(lengths)]), tf.constant(places))
+        for place in range(min(lengths), max(limits)):
+            if cache is None:
+                logits = self.logits_of(tf.constant(tokens[:, :place]))
+            else:
+                logits, cache = self.step(
+                    tf.constant(tokens[:, place - 1 : place]), cache, tf.constant(place - 1)
+                )
+            rows = sorted(row for row in writing if lengths[row] <= place)
+            if rows:
+                draws = [dice[row].random() for row in rows]
+                chosen = choose(logits.numpy()[rows], sampling, draws).tolist()
+                tokens[rows, place] = chosen
+                writing -= {row for row, token in zip(rows, chosen, strict=True) if token in stops}
+                yield [(row, token) for row, token in zip(rows, chosen, strict=True) if row in writing]
+            writing -= {row for row in rows if place + 1 >= limits[row]}
+            if not writing:
+                return
+
+    def _read(self, tokens: Any, places: Any) -> Any:
+        """Keys and values of prompts (B, P), with room for more: (B, layers, 2, places, heads, D)."""
+        _, cache = self.model._build_cache(tokens)
+        room = places - tf.shape(tokens)[1]
+        return tf.pad(cache, [[0, 0], [0, 0], [0, 0], [0, room], [0, 0], [0, 0]])
+
+    def _step(self, tokens: Any, cache: Any, place: Any) -> tuple[Any, Any]:
+        """Logits (B, V) after the tokens (B, 1) at `place`, and the cache with them."""
+        logits, _, cache = self.model.call_with_cache(tokens, cache, place)
+        return ops.cast(logits[:, 0], "float32"), cache
+
+    def _logits_of(self, tokens: Any) -> Any:
+        """Logits (B, V) after tokens (B, T), without a cache."""
+        logits = self.model({"token_ids": tokens, "padding_mask": ops.ones_like(tokens)})
+        return ops.cast(logits[:, -1], "float32")
+
+
+def choose(logits: np.ndarray, sampling: SamplingConfig, draws: Sequence[float]) -> np.ndarray:
+    """The next token of each row.
+
+    Args:
+        logits: (B, V), float32.
+        draws: One number of [0, 1) per row: where in the distribution to look.
+
+    Returns:
+        (B,) tokens: the likeliest at temperature 0, otherwise one of the likeliest that together have the
+        probability `top_p` (nucleus sampling, Holtzman et al. 2020), the token that crosses it included.
+    """
+    if sampling.temperature == 0:
+        return logits.argmax(axis=-1)
+    scaled = (logits - logits.max(axis=-1, keepdims=True)).astype(np.float64) / sampling.temperature
+    probabilities = np.exp(scaled) / np.exp(scaled).sum(axis=-1, keepdims=True)
+    order = np.argsort(-probabilities, axis=-1, kind="stable")
+    likely = np.take_along_axis(probabilities, order, axis=-1)
+    before = likely.cumsum(axis=-1) - likely  # (B, V); the likeliest token is always kept
+    nucleus = np.where(before < sampling.top_p, likely, 0).cumsum(axis=-1)
+    wanted = np.asarray(draws)[:, None] * nucleus[:, -1:]
+    places = np.minimum((nucleus <= wanted).sum(axis=-1), logits.shape[-1] - 1)
+    return np.take_along_axis(order, places[:, None], axis=-1)[:, 0]
+
+
+def text_pieces(tokens: Iterable[int], decode: Callable[[list[int]], str]) -> Iterator[str]:
+    """Turn tokens into pieces of text as they come; joined, they are the text of all tokens.
+
+    A character of Chinese, or an emoji, can be spread over several tokens: it is held back until it is whole.
+    Some tokenizers write a token differently after another one, so those before it are decoded with it.
+    """
+    held: list[int] = []  # the tokens of the last piece, then those not yet shown
+    shown = 0  # how many of `held` belong to the last piece
+    for token in tokens:
+        held.append(token)
+        before, text = decode(held[:shown]), decode(held)
+        if len(text) > len(before) and not text.endswith(UNFINISHED):
+            yield text[len(before) :]
+            held, shown = held[shown:], len(held) - shown
+    rest = decode(held)[len(decode(held[:shown])) :]
+    if rest:
+        yield rest

@@ -1,0 +1,144 @@
+"""A model with its tokenizer, to be evaluated and used: losses of tokens, answers to prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from .bases import short_name
+from .chat_template import ChatTemplate
+from .config import SamplingConfig
+from .data import Rows, make_rows
+from .errors import UserError
+from .examples import Encoded, Example
+from .generation import Writer, text_pieces
+from .language_model import build_language_model
+from .presets import Opened, open_preset
+
+GENERATION_BATCH = 32  # prompts answered at once
+LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32
+
+
+class TextModel:
+    """A causal language model of KerasHub and its tokenizer.
+
+    Attributes:
+        name: How it is called in tables and messages.
+        context: Longest sequence in tokens.
+        parameters: Number of weights.
+        end: The token between two documents.
+        render: Writes messages as the model was taught to read them.
+        has_chat_template: Whether it can chat; a preset without a template of its own is given ChatML.
+    """
+
+    def __init__(self, opened: Opened, *, name: str) -> None:
+        self.model, self.tokenizer, self.name = opened.model, opened.tokenizer, name
+        self.context = opened.context
+        self.parameters = int(self.model.backbone.count_params())
+        self.end = self.tokenizer.end
+        self.stops = {self.tokenizer.end, self.tokenizer.end_of_turn}
+        self.render: ChatTemplate = self.tokenizer.render
+        self.has_chat_template = True
+        self.writer = Writer(self.model, self.context)
+        losses = build_language_model(self.model, packed=False, dense=False)
+        self.losses_of = tf.function(losses, reduce_retracing=True)
+
+    def encode(self, text: str) -> Encoded:
+        """The tokens of a text and where they stand in it; none are added at its ends."""
+        return self.tokenizer.encode(text)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, special ones included."""
+        return self.tokenizer.decode(tokens)
+
+    def token_losses(self, examples: Sequence[Example], batch_size: int = 16) -> list[np.ndarray]:
+        """Loss in nats of each target token of each example: (N_targets,) float32.
+
+        Examples of like length are read together, and logits are made for the targets only.
+        """
+        losses: list[np.ndarray] = [np.zeros(0, np.float32)] * len(examples)
+        for batch in self._batches(examples, batch_size):
+            rows = make_rows([examples[index] for index in batch], packed=False, dense=False)
+            found = self._losses(rows)
+            for row, (place,) in enumerate(rows.owners):
+                losses[batch[place]] = found[row][rows.learned[row]]
+        return losses
+
+    def generate(
+        self, prompts: Sequence[str], sampling: SamplingConfig, *, use_cache: bool = True
+    ) -> list[str]:
+        """Continue each prompt (a rendered text) until its end; only the new text, without special tokens.
+
+        Raises UserError for a prompt that fills the model's context.
+        """
+        encoded = [self._prompt(prompt) for prompt in prompts]
+        order = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
+        texts = [""] * len(prompts)
+        for start in range(0, len(order), GENERATION_BATCH):
+            batch = order[start : start + GENERATION_BATCH]
+            tokens: list[list[int]] = [[] for _ in batch]
+            steps = self.writer.new_tokens(
+                [encoded[index] for index in batch], sampling, stops=self.stops, use_cache=use_cache
+            )
+            for pairs in steps:
+                for row, token in pairs:
+                    tokens[row].append(token)
+            for index, found in zip(batch, tokens, strict=True):
+                texts[index] = self._text(found)
+        return texts
+
+    def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, None]:
+        """Yield the continuation of a prompt piece by piece; closing the iterator stops the work.
+
+        Raises UserError for a prompt that fills the model's context.
+        """
+        steps = self.writer.new_tokens([self._prompt(prompt)], sampling, stops=self.stops)
+        with closing(steps):
+            yield from text_pieces((token for pairs in steps for _, token in pairs), self._text)
+
+    def _prompt(self, text: str) -> list[int]:
+        tokens = self.tokenizer.encode(text).tokens or [self.end]
+        if len(tokens) >= self.context:
+            raise UserError(
+                f"The prompt has {len(tokens):,} tokens, but {self.name} reads at most {self.context:,}, "
+                "its answer included: shorten it."
+            )
+        return tokens
+
+    def _text(self, tokens: list[int]) -> str:
+        return self.tokenizer.decode(tokens, skip_special=True)
+
+    def _batches(self, examples: Sequence[Example], batch_size: int) -> Iterator[list[int]]:
+        """Batches of at most `batch_size` whose logits fit LOGITS_AT_ONCE; a single example may be larger."""
+        allowed = LOGITS_AT_ONCE // self.model.backbone.vocabulary_size
+        counts = [int(example.targets.sum()) for example in examples]
+        order = sorted(
+            (index for index in range(len(examples)) if counts[index]), key=lambda i: len(examples[i].tokens)
+        )
+        batch: list[int] = []
+        most = 0
+        for index in order:
+            most = max(most, counts[index])
+            if batch and (len(batch) == batch_size or most * (len(batch) + 1) > allowed):
+                yield batch
+                batch, most = [], counts[index]
+            batch.append(index)
+        if batch:
+            yield batch
+
+    def _losses(self, rows: Rows) -> np.ndarray:
+        """Losses of one batch, (B, K)."""
+        inputs = {name: tf.constant(array) for name, array in rows.inputs.items()}
+        return np.asarray(self.losses_of(inputs, training=False), np.float32)
+
+
+def open_text_model(name: str | Path, *, hub: str = "huggingface") -> TextModel:
+    """Open a run's model folder, a preset or a name on the hub; adapters are put on their base.
+
+    Raises UserError for what cannot be opened.
+    """
+    return TextModel(open_preset(name, hub=hub), name=short_name(str(name)))

@@ -1,0 +1,252 @@
+"""Which base model and method a language model project gets on which machine, and what is said about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scaffolder.base_models import advice, base_models, gib, in_china, place, refused, suggestion, summary
+from scaffolder.catalog import catalog
+from scaffolder.environment.facts import Accelerators, Gpu, Network, Report, Server
+from scaffolder.environment.network.mirrors import MIRRORS
+from scaffolder.estimate.source import find, table
+from tests.conftest import GIB, Result
+
+Newmodel = Callable[..., Result]
+REPOSITORY = Path(__file__).resolve().parent.parent
+ONLY_FILES = ("--set", "install_now=no", "--set", "use_git=no")
+CHATS = [
+    {"messages": [{"role": "user", "content": f"Question {n}"}, {"role": "assistant", "content": f"Answer {n}"}]}
+    for n in range(30)
+]
+ANSWERS = {"framework": "pytorch", "data": "own", "accelerator": "cuda", "precision": "bfloat16", "language": "en"}
+
+
+def with_gpu(machine: Report, memory: int) -> Report:
+    gpu = Gpu(kind="cuda", name="NVIDIA GeForce RTX 4090", total=memory * GIB, capability=(8, 9))
+    return dataclasses.replace(machine, accelerators=Accelerators(gpus=(gpu,), driver="580.65.06"))
+
+
+def write_chats(path: Path, *more: object) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*CHATS, *more]), encoding="utf-8")
+    return path
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+def test_copier_offers_the_models_of_the_table() -> None:
+    offered = [choice.value for choice in catalog().questions["base_model"].choices]
+    assert offered == ["own", *base_models(), "other"]
+    labels = {choice.value: choice.label for choice in catalog().questions["base_model"].choices}
+    assert all(labels[key] == base.label for key, base in base_models().items())
+
+
+def test_tensorflow_has_those_that_kerashub_has_a_preset_of() -> None:
+    choices = catalog().raw["base_model"]["choices"].values()
+    refused_ones = {choice["value"] for choice in choices if isinstance(choice, dict)}
+    assert refused_ones == {key for key, base in base_models().items() if not base.keras}
+
+
+def test_each_has_its_layers_and_its_names() -> None:
+    for base in base_models().values():
+        assert base.shape in table()
+        assert all(re.fullmatch(r"[\w.-]+/[\w.-]+", name) for name in (base.huggingface, base.modelscope))
+        assert base.licence
+    # `newmodel estimate` knows it under the name of its instruction-tuned brother, without a network
+    assert find("meta-llama/Llama-3.2-1B-Instruct", {}).configuration.name == "meta-llama/Llama-3.2-1B"
+
+
+# --- the machine decides ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("memory", "model", "method"),
+    [(8, "qwen3-1.7b", "lora"), (12, "qwen3-1.7b", "lora"), (24, "qwen3-8b", "lora"), (80, "qwen3-8b", "lora")],
+)
+def test_the_largest_that_fits_is_suggested(machine: Report, memory: int, model: str, method: str) -> None:
+    report = with_gpu(machine, memory)
+    assert suggestion("base_model", report, ANSWERS) == model
+    assert suggestion("method", report, {**ANSWERS, "base_model": model}) == method
+
+
+def test_without_a_gpu_the_smallest_and_lora(machine: Report) -> None:
+    answers = {**ANSWERS, "accelerator": "cpu", "precision": "float32"}
+    assert suggestion("base_model", machine, answers) is None  # copier.yml's own: the smallest
+    assert suggestion("method", machine, {**answers, "base_model": "qwen3-0.6b"}) == "lora"
+    assert suggestion("method", machine, {**answers, "base_model": "own"}) is None
+
+
+def test_batches_and_length_are_those_of_the_estimate(machine: Report) -> None:
+    from scaffolder.estimate.command import Options, estimate
+
+    report = with_gpu(machine, 24)
+    for model, method in (("qwen3-8b", "lora"), ("qwen3-0.6b", "full"), ("mistral-small-24b", "qlora")):
+        answers = {**ANSWERS, "base_model": model, "method": method}
+        assert suggestion("method", report, answers) == method
+        result = estimate(Options(model=base_models()[model].huggingface, gpu="RTX 4090", method=method))
+        assert suggestion("llm_batch_size", report, answers) == str(result.plan.batch)
+        assert suggestion("llm_accumulation", report, answers) == str(result.plan.accumulation)
+        assert suggestion("llm_checkpointing", report, answers) == result.plan.checkpointing
+        assert suggestion("llm_max_length", report, answers) == str(result.plan.length)
+
+
+def test_shorter_conversations_where_only_these_fit(machine: Report) -> None:
+    answers = {**ANSWERS, "base_model": "qwen3-32b"}
+    report = with_gpu(machine, 24)
+    assert suggestion("method", report, answers) == "qlora"
+    assert suggestion("llm_max_length", report, {**answers, "method": "qlora"}) == "1024"
+
+
+def test_methods_that_do_not_fit_are_refused_unless_none_does(machine: Report) -> None:
+    report = with_gpu(machine, 24)
+    assert set(refused(report, {**ANSWERS, "base_model": "qwen3-8b"})) == {"full"}
+    assert set(refused(report, {**ANSWERS, "base_model": "qwen3-32b"})) == {"full", "lora", "dora", "rslora"}
+    assert refused(with_gpu(machine, 6), {**ANSWERS, "base_model": "qwen3-32b"}) == {}
+    assert refused(report, {**ANSWERS, "base_model": "other", "base_model_name": "me/mine"}) == {}
+
+
+def test_the_line_of_the_preview(machine: Report) -> None:
+    report = with_gpu(machine, 24)
+    answers = {**ANSWERS, "base_model": "qwen3-8b", "method": "lora"}
+    found, where = advice(report, answers, "lora"), place(report, answers)
+    assert found is not None
+    assert where is not None
+    assert summary(report, answers) == (
+        f"Qwen3 8B, LoRA, {found.batch} × {found.accumulation} conversations of up to 2,048 tokens in a step: "
+        f"{gib(found.memory.needed)} GiB of 24.0 GiB (NVIDIA GeForce RTX 4090)"
+    )
+    assert "does not fit" in summary(with_gpu(machine, 6), {**answers, "base_model": "qwen3-32b", "method": "qlora"})
+    unknown = {**answers, "base_model": "other", "base_model_name": "me/mine"}
+    assert summary(report, unknown) == "me/mine, LoRA; what it needs: newmodel estimate me/mine"
+    assert "any machine will do" in summary(report, {**answers, "base_model": "own"})
+
+
+def test_modelscope_where_it_is_nearer(machine: Report) -> None:
+    assert not in_china(machine, ANSWERS)
+    assert in_china(machine, {**ANSWERS, "language": "zh_CN"})
+    mirror = Server(role="packages", url=MIRRORS[0].packages + "/", reachable=True)
+    assert in_china(dataclasses.replace(machine, network=Network(servers=(mirror,))), ANSWERS)
+    cut_off = (Server(role="hub", url="https://huggingface.co"), Server(role="modelscope", url="", reachable=True))
+    assert in_china(dataclasses.replace(machine, network=Network(servers=cut_off)), ANSWERS)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("page", ["docs/llm.md", "templates/readme/llm_models.en.md.jinja"])
+def test_the_table_of_what_fits(machine: Report, page: str) -> None:
+    """The largest Qwen3 of each cell fits, and the next one does not."""
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    sizes = [key for key in base_models() if key.startswith("qwen3")]
+    rows = re.findall(r"^\| (\d+) GiB \| (.*?) \| (.*?) \|.*? (\S[^|]*?) \|", text, re.MULTILINE)
+    assert len(rows) == 6
+    for memory, *cells in rows:
+        report = with_gpu(machine, int(memory))
+        for method, cell in zip(("full", "lora", "qlora"), cells, strict=True):
+            fitting = []
+            for size in sizes:
+                found = advice(report, {**ANSWERS, "base_model": size}, method)
+                assert found is not None
+                if found.fits and found.plan.length == 2048:
+                    fitting.append(base_models()[size].label)
+            named = re.findall(r"Qwen3 [\d.]+B", cell.partition("(")[0])
+            assert named == fitting[-1:] or (not named and "Mistral Small" in cell), (memory, method, fitting)
+
+
+# --- init -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
+def test_a_project_for_ones_own_conversations(newmodel: Newmodel, tmp_path: Path, framework: str) -> None:
+    file = write_chats(tmp_path / "chats.jsonl")
+    result = newmodel("init", "demo", "--data", file, "--defaults", *ONLY_FILES, "--set", f"framework={framework}")
+    assert result.code == 0, result.err
+    assert "chats.jsonl holds conversations, so task is llm" in result.err
+    assert "chats.jsonl: 30 conversations (messages as OpenAI has them)" in result.err
+    assert "Qwen3 0.6B, LoRA" in result.err
+    assert "“Check data”, “Fine-tune”, “Evaluate”, “Serve”" in result.err
+    assert (tmp_path / "demo" / "data" / "chats.jsonl").read_bytes() == file.read_bytes()
+    settings = (tmp_path / "demo" / "configs" / "finetune.yaml").read_text(encoding="utf-8")
+    assert 'file: "data/chats.jsonl"' in settings
+    assert {"pytorch": "Qwen/Qwen3-0.6B", "tensorflow": "qwen3_0.6b_en"}[framework] in settings
+
+
+def test_records_that_cannot_be_used_are_said_and_are_no_obstacle(newmodel: Newmodel, tmp_path: Path) -> None:
+    write_chats(tmp_path / "chats.jsonl", {"messages": [{"role": "usr", "content": "Hello"}]})
+    result = newmodel("init", "demo", "--data", "chats.jsonl", "--defaults", "--dry-run")
+    assert result.code == 0, result.err
+    assert "30 conversations" in result.err + result.out
+    assert "1 record cannot be used: line 31 turn 1 has the role 'usr'" in result.err + result.out
+
+
+def test_a_table_stays_a_table_unless_its_columns_are_those_of_conversations(tmp_path: Path) -> None:
+    from scaffolder.own_data import task_of
+
+    for header, task in (
+        ("age,income,bought", "tabular"),
+        ("prompt,completion", "llm"),
+        ('"instruction","input","output"', "llm"),
+        ("question,answer", "tabular"),
+    ):
+        (tmp_path / "file.csv").write_text(f"{header}\n1,2,3\n", encoding="utf-8")
+        assert task_of(str(tmp_path / "file.csv")) == task, header
+    assert task_of("gone.jsonl") == "llm"
+    assert task_of("gone.csv") == task_of("table.parquet") == "tabular"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "chats.jsonl does not exist."),
+        ("", "chats.jsonl is empty."),
+        ('{"text": "Once upon a time"}\n', "plain text"),
+        ('{"a": 1}\n', "the format is not recognised: it has the fields a"),
+        ('{"messages": [{"role": "user", "content": "Hello"}]}\n', "no conversation with an answer of the assistant"),
+        ('{"messages": []}\n', "is an empty conversation"),
+        ("{nothing}\n", "is not valid JSON"),
+    ],
+)
+def test_files_without_conversations(newmodel: Newmodel, tmp_path: Path, content: str | None, sentence: str) -> None:
+    if content is not None:
+        (tmp_path / "chats.jsonl").write_text(content, encoding="utf-8")
+    result = newmodel("init", "demo", "--data", "chats.jsonl", "--defaults")
+    assert result.code == 2
+    assert sentence in result.err
+    assert "Traceback" not in result.err
+    assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (("framework=tensorflow", "method=qlora"), "method: Keras cannot train on weights of 4 bits"),
+        (("framework=tensorflow", "method=dora"), "method: KerasHub has plain LoRA alone"),
+        (("framework=tensorflow", "base_model=mistral-small-24b"), "base_model: KerasHub has no preset of it"),
+        (("method=qlora",), "method: it needs an NVIDIA GPU"),
+        (("base_model=other",), "Give a name such as Qwen/Qwen3-8B, or the path of a folder."),
+        (("base_model=qwen3-9b",), "did you mean"),
+        (("base_model=own", "hub=modelscope"), "hub means nothing with the other answers"),
+        (("llm_batch_size=0",), "Give a number of 1 or more."),
+        (("task=tabular", "method=lora"), "method means nothing with the other answers: it needs task=llm."),
+    ],
+)
+def test_answers_that_do_not_go_together(newmodel: Newmodel, settings: tuple[str, ...], sentence: str) -> None:
+    words = [word for setting in ("task=llm", *settings) for word in ("--set", setting)]
+    result = newmodel("init", "demo", "--defaults", "--dry-run", *words)
+    assert result.code == 2
+    assert sentence in result.err
+    assert "Traceback" not in result.err
+
+
+def test_no_python_that_is_new_enough(newmodel: Newmodel, machine: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scaffolder.environment import report
+
+    only = dataclasses.replace(machine.interpreters[0], version=(3, 10, 13))
+    monkeypatch.setattr(report, "inspect", lambda *_, **__: dataclasses.replace(machine, interpreters=(only,)))
+    result = newmodel("init", "demo", "--defaults", "--dry-run", "--set", "task=llm")
+    assert result.code == 2
+    assert "task cannot be llm here: it needs Python 3.11 to 3.14; here is 3.10.13." in result.err
