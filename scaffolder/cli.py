@@ -137,7 +137,10 @@ def _app(language_given: bool) -> typer.Typer:
             Path | None, typer.Option("--answers", metavar="FILE", help=_("A YAML or JSON file with answers."))
         ] = None,
         data: Annotated[
-            str | None, typer.Option("--data", metavar="FILE", help=_("Your own table: CSV, TSV or Parquet."))
+            str | None,
+            typer.Option(
+                "--data", metavar="FILE", help=_("Your own table (CSV, TSV, Parquet) or conversations (JSONL).")
+            ),
         ] = None,
         target_column: Annotated[
             str | None,

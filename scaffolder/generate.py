@@ -228,7 +228,9 @@ def check(rendering: Rendering, target: Path) -> None:
         if not file.from_template:
             continue
         text = file.content.decode("utf-8")
-        leftover = _LEFTOVER.search(text) if tell_leftovers and not (file.has_raw and path.parts[0] == "tests") else None
+        leftover = (
+            _LEFTOVER.search(text) if tell_leftovers and not (file.has_raw and path.parts[0] == "tests") else None
+        )
         if leftover:
             raise BrokenTemplateError(f"{path} still holds {leftover.group(0)!r} of its template")
         for own in own_paths:

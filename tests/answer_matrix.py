@@ -26,7 +26,13 @@ SOURCE = Source(TEMPLATES, VERSION)
 #: The two questions whose product is a cell.
 CELL = ("framework", "task")
 #: What a question without choices is answered with where it is asked.
-TEXTS = {"data_file": "table.csv", "target_column": "target"}
+TEXTS = {"data_file": "table.csv", "target_column": "target", "base_model_name": "me/mine"}
+
+#: Questions whose answers differ in a name alone: only these are paired with every other answer, the others are shown.
+SOME_OF = {"base_model": {"own", "qwen3-0.6b", "llama-3.2-1b", "other"}}
+
+#: Asked for a language model alone: with another task they have their defaults, whatever is given.
+LLM = {"base_model", "hub", "method", "llm_checkpointing"}
 
 Answers = dict[str, Any]
 Pair = tuple[str, Any, str, Any]
@@ -67,6 +73,8 @@ def complete(answers: Answers) -> Answers | None:
         if details.get("when") is False:
             continue
         default = _render(details.get("default", ""), row)
+        if details["type"] == "bool" and isinstance(default, str):
+            default = default == "True"
         asked = _render(details.get("when", True), row)
         row[name] = answers.get(name, default) if asked not in (False, "False") else default
         if name in choices() and _render(choices()[name].get(row[name], "no such choice"), row).strip():
@@ -129,6 +137,8 @@ def _allowed_pairs() -> set[Pair]:
     allowed: set[Pair] = set()
     for first, second in itertools.combinations(choices(), 2):
         for left, right, cell in itertools.product(choices()[first], choices()[second], cells()):
+            if cell["task"] != "llm" and {first, second} & LLM:
+                continue
             row = complete({**cell, first: left, second: right})
             if row is not None:
                 allowed |= _pairs(row)
@@ -154,7 +164,13 @@ def _row_with(pair: Pair, missing: set[Pair]) -> Answers:
 
 
 def _pairs(row: Answers) -> set[Pair]:
-    return {(first, row[first], second, row[second]) for first, second in itertools.combinations(row, 2)}
+    alike = {name for name, some in SOME_OF.items() if row[name] not in some}
+    return {
+        (first, left, second, right)
+        for (first, left), (second, right) in itertools.combinations(row.items(), 2)
+        # an answer that is like others counts with its task alone
+        if not (alike and (first in alike or second in alike) and "task" not in (first, second))
+    }
 
 
 @cache
@@ -164,11 +180,26 @@ def _copier_yml() -> dict[str, dict[str, Any]]:
 
 
 def _render(value: Any, context: Answers) -> Any:
-    return _template(value).render(context) if isinstance(value, str) and "{" in value else value
+    if not (isinstance(value, str) and "{" in value):
+        return value
+    return _rendered(value, tuple((name, context[name]) for name in _names(value) if name in context))
 
 
 @cache
-def _template(text: str) -> jinja2.Template:
+def _rendered(text: str, context: tuple[tuple[str, Any], ...]) -> str:
+    """The same few texts are rendered for thousands of rows, with the same few values of what they name."""
+    return _environment().from_string(text).render(dict(context), unavailable={})
+
+
+@cache
+def _names(text: str) -> tuple[str, ...]:
+    from jinja2.meta import find_undeclared_variables
+
+    return tuple(sorted(find_undeclared_variables(_environment().parse(text)) - {"unavailable"}))
+
+
+@cache
+def _environment() -> jinja2.Environment:
     from jinja2_ansible_filters import AnsibleCoreFiltersExtension
 
-    return jinja2.Environment(extensions=[AnsibleCoreFiltersExtension]).from_string(text)
+    return jinja2.Environment(extensions=[AnsibleCoreFiltersExtension])

@@ -23,6 +23,23 @@ PROMISED = {
     "Check environment": ("$PROJECT_DIR$/check_environment.py", ""),
     "TensorBoard": ("tensorboard.main", "--logdir runs"),
 }
+#: And beside a language model; the last three with PyTorch alone.
+PROMISED_LLM = {
+    "Check data": ("$PROJECT_DIR$/check_data.py", ""),
+    "Chat": ("$PROJECT_DIR$/chat.py", ""),
+    "Serve": ("$PROJECT_DIR$/serve.py", ""),
+    "Continue pretraining": ("$PROJECT_DIR$/train.py", "--config configs/continue.yaml"),
+    "Align preferences": ("$PROJECT_DIR$/align.py", ""),
+    "Export": ("$PROJECT_DIR$/export.py", ""),
+}
+
+
+def promised_to(name: str) -> dict[str, tuple[str, str]]:
+    """The run configurations, but for the tests, of the matrix row with this label."""
+    answers = next(row for row in matrix() if label(row) == name)
+    more = list(PROMISED_LLM)[: 0 if answers["task"] != "llm" else None if answers["framework"] == "pytorch" else 3]
+    return PROMISED | {one: PROMISED_LLM[one] for one in more}
+
 
 #: The cells with their defaults in the fast layer, every row of the matrix in the full one.
 every_project = pytest.mark.parametrize(
@@ -122,8 +139,9 @@ def test_files_of_one_person_are_ignored(project: Path) -> None:
 def test_run_configurations(name: str) -> None:
     project = rendered(name)
     configurations = {each.name: each for each in read_run_configurations(project)}
-    assert set(configurations) == {*PROMISED, "Tests"}
-    for promised, (target, parameters) in PROMISED.items():
+    assert set(configurations) == {*promised_to(name), "Tests"}
+    for promised, (target, parameters) in promised_to(name).items():
+        assert "/" not in target or (project / target.removeprefix("$PROJECT_DIR$/")).exists()
         configuration = configurations[promised]
         assert (configuration.type, configuration.factory) == (PYTHON, "Python")
         assert configuration.options["SCRIPT_NAME"] == target

@@ -56,14 +56,14 @@ def main() -> None:
     workload, variant, measure = Workload(Path(sys.argv[2])), sys.argv[3], "memory" in sys.argv
     settings = workload.settings
     gate = Gate([] if measure else settings.ends)
-    import lightning as L
     import torch
+    from lightning import Fabric
     from litgpt.args import EvalArgs, TrainArgs
 
     torch.set_num_threads(settings.threads)
     torch.manual_seed(0)
     precision = "bf16-mixed" if settings.bf16 else "32-true"
-    fabric = L.Fabric(devices=1, accelerator="auto", precision=precision)
+    fabric = Fabric(devices=1, accelerator="auto", precision=precision)
     shape, weights = model_of(workload)
     if settings.task == "lora":
         from litgpt.lora import GPT, Config, mark_only_lora_as_trainable
@@ -111,7 +111,7 @@ def main() -> None:
         "eval": EvalArgs(interval=1_000_000, max_iters=1, initial_validation=False, final_validation=False),
     }
     state = {"model": model, "optimizer": optimizer, "iter_num": 0, "step_count": 0}
-    constant = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    constant = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _step: 1.0)
     with tempfile.TemporaryDirectory() as scratch, gate.measuring(model.parameters(), measure):
         if settings.task == "pretrain":
             from litgpt import pretrain
@@ -121,7 +121,7 @@ def main() -> None:
             from litgpt.finetune import full, lora
 
             module = full if settings.task == "full" else lora
-            module.Tokenizer = lambda folder: None  # the examples are tokens already
+            module.Tokenizer = lambda _folder: None  # the examples are tokens already
             common |= {"checkpoint_dir": Path(scratch), "out_dir": Path(scratch), "data": None}
             if settings.task == "full":
                 full.fit(state={**state, "scheduler": constant}, resume=False, **common)
@@ -129,6 +129,7 @@ def main() -> None:
                 lora.fit(model=model, optimizer=optimizer, scheduler=constant, **common)
     if not measure:
         plain.eval()
+        plain.max_seq_length = plain.config.block_size
         gate.report(loss=held_out_loss(workload, lambda tokens: plain(tokens.to(fabric.device)).cpu()))
 
 

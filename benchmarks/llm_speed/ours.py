@@ -42,7 +42,8 @@ def main() -> None:
     else:
         from transformers import AutoModelForCausalLM
 
-        base = Base(AutoModelForCausalLM.from_pretrained(workload.model), None, "")  # type: ignore[arg-type]
+        dtype = torch.bfloat16 if settings.bf16 else torch.float32
+        base = Base(AutoModelForCausalLM.from_pretrained(workload.model, dtype=dtype), None, "")  # type: ignore[arg-type]
         method = MethodConfig(name=settings.task, rank=settings.rank, alpha=settings.alpha)  # type: ignore[arg-type]
         trainee = OpenedTrainee(base, method)
     training = TrainingConfig(

@@ -20,7 +20,8 @@ import torch  # noqa: E402
 from bench.batches import Plan  # noqa: E402
 from bench.examples import Example, text_blocks  # noqa: E402
 from bench.packed_data import PackedData  # noqa: E402
-from workload import Settings, write  # noqa: E402
+from settings import Settings  # noqa: E402
+from workload import write  # noqa: E402
 
 HELD_OUT = 24
 
@@ -68,7 +69,9 @@ def main() -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.manual_seed(0)
-    AutoModelForCausalLM.from_config(AutoConfig.for_model(**shape)).save_pretrained(folder / "model")
+    dtype = torch.bfloat16 if settings.bf16 else torch.float32
+    config = AutoConfig.for_model(**shape)
+    AutoModelForCausalLM.from_config(config, dtype=dtype).save_pretrained(folder / "model")
 
 
 main()

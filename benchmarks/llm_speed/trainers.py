@@ -1,4 +1,4 @@
-"""Train with transformers' Trainer or trl's SFTTrainer: `trainers.py trainer|sft WORKLOAD VARIANT [memory]`.
+"""Train with transformers' Trainer or trl's SFTTrainer: `trainers.py trainer|sft|unsloth WORKLOAD VARIANT [memory]`.
 
 Variants: `padded` (the examples of a step, filled up to the longest), `grouped` (sorted by length first), `packed` (one
 row, positions that restart), each also with `+compile`.
@@ -22,6 +22,9 @@ def main() -> None:
     system, workload, variant, measure = sys.argv[1], Workload(Path(sys.argv[2])), sys.argv[3], "memory" in sys.argv
     settings = workload.settings
     gate = Gate([] if measure else settings.ends)
+    if system == "unsloth":
+        import unsloth  # noqa: F401  # it wants to be the first, to change what the others do
+
     import torch
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
@@ -41,8 +44,9 @@ def main() -> None:
             [{"input_ids": workload.tokens[i].tolist(), "labels": workload.labels(i).tolist()} for i in chosen]
         )
         inputs["labels"][:, 0] = -100
-        if whole:  # nothing is padded: without a mask attention takes its fastest way
-            inputs.pop("attention_mask", None)
+        if whole and inputs.pop("attention_mask", None) is not None:
+            # Nothing is padded: without a mask attention takes its fastest way.
+            inputs["position_ids"] = torch.arange(inputs["labels"].shape[1]).expand(len(chosen), -1)
         return dict(inputs)
 
     attention = "sdpa"
@@ -50,13 +54,23 @@ def main() -> None:
         from transformers.utils import is_flash_attn_2_available
 
         attention = "flash_attention_2" if is_flash_attn_2_available() else "sdpa"
-    model = AutoModelForCausalLM.from_pretrained(workload.model, attn_implementation=attention)
+    dtype = torch.bfloat16 if settings.bf16 else torch.float32
+    if system == "unsloth":
+        from unsloth import FastLanguageModel
+
+        model, _ = FastLanguageModel.from_pretrained(str(workload.model), dtype=dtype, load_in_4bit=False)
+        model = FastLanguageModel.get_peft_model(
+            model, r=settings.rank, lora_alpha=settings.alpha, use_gradient_checkpointing=False
+        )
+    else:
+        model = AutoModelForCausalLM.from_pretrained(workload.model, attn_implementation=attention, dtype=dtype)
     model.config.use_cache = False
-    lora = None
-    if settings.task == "lora":
+    if settings.task == "lora" and system != "unsloth":
         from peft import LoraConfig, get_peft_model
 
-        lora = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
+        lora = LoraConfig(
+            r=settings.rank, lora_alpha=settings.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        )
         model = get_peft_model(model, lora)
     options: dict[str, Any] = {
         "per_device_train_batch_size": 1,
@@ -81,7 +95,7 @@ def main() -> None:
     }
     data = Dataset.from_dict({"step": list(range(settings.steps))})
     with tempfile.TemporaryDirectory() as scratch, gate.measuring(model.parameters(), measure):
-        if system == "sft":
+        if system != "trainer":
             arguments = SFTConfig(
                 output_dir=scratch, dataset_kwargs={"skip_prepare_dataset": True}, max_length=None, **options
             )
@@ -108,8 +122,9 @@ def tokenizer() -> Any:
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
 
-    words = Tokenizer(WordLevel({"<pad>": 0, "<end>": 1, "<unk>": 2}, unk_token="<unk>"))
-    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<end>", unk_token="<unk>")
+    special = {"pad_token": "<pad>", "eos_token": "<end>", "unk_token": "<unk>"}
+    words = WordLevel({token: number for number, token in enumerate(special.values())}, unk_token="<unk>")  # noqa: S106
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(words), **special)
 
 
 main()

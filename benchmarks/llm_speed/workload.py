@@ -3,54 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-ROLES = ("pretrain", "full", "lora")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What all systems share.
-
-    Attributes:
-        task: pretrain, full (fine-tuning of all weights) or lora.
-        threads: Of the processor.
-        learning_rate: Constant, of AdamW without decay.
-        clip_norm: Of the gradient; 0: not clipped (litgpt's fine-tuning does not).
-        beta2: Of AdamW.
-        rank, alpha: Of LoRA on all linear layers but the output.
-        warmup, pilot, segment, rounds: Steps that are not timed; steps to choose settings; steps of a timed run; runs.
-        capacity, rows: Tokens of a pack, packs of a step.
-    """
-
-    task: str
-    threads: int
-    learning_rate: float
-    clip_norm: float
-    beta2: float
-    rank: int = 16
-    alpha: float = 32.0
-    warmup: int = 2
-    pilot: int = 2
-    segment: int = 3
-    rounds: int = 5
-    capacity: int = 1024
-    rows: int = 2
-    bf16: bool = False
-
-    @property
-    def steps(self) -> int:
-        return self.warmup + self.pilot + self.segment * self.rounds
-
-    @property
-    def ends(self) -> list[int]:
-        """The steps after which a segment ends: warm-up, pilot, rounds."""
-        first = self.warmup + self.pilot
-        return [self.warmup, first, *range(first + self.segment, self.steps + 1, self.segment)]
+from settings import Settings
 
 
 class Workload:
@@ -63,8 +22,7 @@ class Workload:
         self.settings = Settings(**plan["settings"])
         self.plan: list[list[int]] = plan["steps"]
         arrays = np.load(folder / "examples.npz")
-        bounds = arrays["starts"].tolist()
-        pairs = list(zip(bounds[:-1], bounds[1:], strict=True))
+        pairs = list(pairwise(arrays["starts"].tolist()))
         self.tokens = [arrays["tokens"][start:end] for start, end in pairs]
         self.targets = [arrays["targets"][start:end] for start, end in pairs]
         self.held_out: list[int] = plan["held_out"]
@@ -73,14 +31,11 @@ class Workload:
         """The tokens of an example, and -100 where nothing is predicted."""
         return np.where(self.targets[index], self.tokens[index], -100)
 
-    def step_tokens(self, step: int) -> int:
-        return sum(len(self.tokens[index]) for index in self.plan[step])
-
     def grouped(self) -> list[list[int]]:
         """The same steps with the examples of each segment sorted by length: as little padding as can be."""
         ends = [0, *self.settings.ends]
         steps: list[list[int]] = []
-        for first, last in zip(ends[:-1], ends[1:], strict=True):
+        for first, last in pairwise(ends):
             chosen = sorted((i for step in self.plan[first:last] for i in step), key=lambda i: len(self.tokens[i]))
             total, seen, parts = sum(len(self.tokens[i]) for i in chosen), 0, [[] for _ in range(last - first)]
             for index in chosen:
@@ -100,7 +55,13 @@ def write(folder: Path, settings: Settings, examples: list[Any], steps: list[lis
         targets=np.concatenate([example.targets for example in examples]),
         starts=np.cumsum([0, *lengths]),
     )
-    plan = {"settings": asdict(settings), "steps": steps, "held_out": held_out}
+    plan = {
+        "settings": asdict(settings),
+        "steps": steps,
+        "tokens": [sum(lengths[index] for index in step) for step in steps],
+        "targets": [sum(int(examples[index].targets.sum()) for index in step) for step in steps],
+        "held_out": held_out,
+    }
     (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
 
 

@@ -110,7 +110,8 @@ class LlamaCpp:
 
     def logits(self, tokens: list[int]) -> np.ndarray:
         x = self.tensors["token_embd.weight"][tokens]
-        heads, shared, width = (self.field(f"attention.{name}") for name in ("head_count", "head_count_kv", "key_length"))
+        heads, shared = self.field("attention.head_count"), self.field("attention.head_count_kv")
+        width = self.field("attention.key_length")
         for block in (f"blk.{number}" for number in range(self.field("block_count"))):
             inner = self.norm(f"{block}.attn_norm", x)
             q = self.linear(f"{block}.attn_q", inner).reshape(len(x), heads, width)

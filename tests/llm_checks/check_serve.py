@@ -98,22 +98,25 @@ def check_answers(server: Server) -> None:
         ({"n": 2}, openai.BadRequestError),
         ({"messages": [{"role": "user", "content": "x " * 600}]}, openai.BadRequestError),
     ):
-        try:
-            client.chat.completions.create(**{**asked, **wrong})
-        except kind as error:
-            assert error.message
-        else:
-            raise AssertionError(f"{wrong} was accepted")
+        refuse(client, {**asked, **wrong}, kind)
     texts: list[Any] = []
-    threads = [
-        threading.Thread(target=lambda: texts.append(client.chat.completions.create(**asked))) for _ in range(3)
-    ]
+    threads = [threading.Thread(target=lambda: texts.append(client.chat.completions.create(**asked))) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert {one.choices[0].message.content for one in texts} == {streamed}
     print("serve: answers, streams, errors, several clients: as they should be")
+
+
+def refuse(client: openai.OpenAI, asked: dict[str, Any], kind: type[openai.APIStatusError]) -> None:
+    """The server must answer with an error of this kind."""
+    try:
+        client.chat.completions.create(**asked)
+    except kind as error:
+        assert error.message
+        return
+    raise AssertionError(f"{asked} was accepted")
 
 
 def check_disconnect(server: Server) -> None:
@@ -183,20 +186,23 @@ def check_terminal(model: Path) -> None:
         os.write(own, b"Hello\r")
         shown = len(said)
         assert read_until(lambda: len(said) > shown + 40), bytes(said)  # the answer has begun
-        os.write(own, b"\x03")
-        for _ in range(20):  # the first one stops the answer, unless that was over; then two end the chat
-            read_until(lambda: process.poll() is not None, 1)
-            if process.poll() is not None:
-                break
+        os.write(own, b"\x03")  # stops the answer; where that was over, it is the first of two at the prompt
+        assert read_until(lambda: b"(Stopped.)" in said or b"once more ends" in said), bytes(said)
+        if b"once more ends" not in said:
+            read_until(lambda: False, 2)  # until the prompt is there
             os.write(own, b"\x03")
+            assert read_until(lambda: b"once more ends" in said), bytes(said)
+        read_until(lambda: False, 2)
+        os.write(own, b"\x03")
+        read_until(lambda: process.poll() is not None)
         code = process.wait(20)
     finally:
         process.kill()
         os.close(own)
     assert code == 0, (code, bytes(said))
     assert b"Traceback" not in said, bytes(said)
-    stopped = "in the middle" if b"(Stopped.)" in said else "at its end"
-    print(f"chat: a terminal is answered; Ctrl-C came {stopped} of an answer, twice it ended the chat")
+    when = "in the middle" if b"(Stopped.)" in said else "after the end"
+    print(f"chat: a terminal is answered; Ctrl-C came {when} of an answer, twice it ended the chat")
 
 
 def main() -> None:

@@ -140,7 +140,7 @@ def check_conversations(config: ChatDataConfig, *, base: str = "latest", shown: 
     if findings.refused:
         say(findings.refused[0])
     page = check_page(run, config, findings.reading, rows, examples, findings.lengths, findings.unit)
-    say(f"Lengths are counted with {reader.name}.")
+    say(f"Lengths are counted {reader.name}.")
     say(f"Report: {page}")
     return run
 
@@ -150,13 +150,13 @@ def open_reader(base: str, config: ChatDataConfig) -> Reader:
     folder = tokenizer_folder(base)
     if folder is None:
         template = read_template(config.chat_template) if config.chat_template else ChatTemplate(CHATML)
-        return Reader(template, None, f"characters: there is no tokenizer of {base or 'a base'} here yet")
+        return Reader(template, None, f"in characters: there is no tokenizer of {base or 'a base'} here yet")
     tokenizer = TextTokenizer(folder)
     render = tokenizer.render
     if config.chat_template:
         render = read_template(config.chat_template, tokenizer.special_tokens)
     special = frozenset(tokenizer.special_texts())
-    return Reader(render, tokenizer.encode, f"the tokenizer in {folder.as_posix()}", special)
+    return Reader(render, tokenizer.encode, f"by the tokenizer in {folder.as_posix()}", special)
 
 
 def tokenizer_folder(base: str) -> Path | None:

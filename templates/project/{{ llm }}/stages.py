@@ -17,6 +17,7 @@ from .console import print_table, say
 from .conversations import Conversation, Splits, read_conversations, split_conversations
 from .corpus import TextSplits, find_files, read_corpus, split_corpus
 from .data_check import check_conversations
+from .decoder_presets import sized
 from .device import prepare as prepare_device
 from .device import seed_everything
 from .evaluating import (
@@ -42,6 +43,7 @@ from .trainee import Trainee, new_trainee, open_trainee
 
 NETWORK, NGRAMS = "this model", "5-gram (Kneser-Ney)"
 FULL = "all weights, to compare"
+MOST_COUNTED = 20_000_000  # bytes of text that n-grams are counted in: more takes minutes and gigabytes
 SHOWN = 8  # prompts answered before and after where configs/finetune.yaml names none
 
 
@@ -49,11 +51,12 @@ def train(config: TrainConfig) -> Run:
     """Pretrain on plain text, from nothing or from a base, and compare with counting five bytes."""
     texts = read_texts(config)
     prepare_device(config.training)
+    opened = open_base(config) if config.base else None  # before there is a run: the base may be refused
     this_run = start("train", config, config.training.resume)
     this_run.record_data(fingerprint(find_files(config.corpus.files)))
-    trainee = open_base(config) if config.base else make_model(config, texts, this_run)
+    trainee = opened or make_model(config, texts, this_run)
     model = trainee.text_model()
-    context = min(config.model.context, model.context)
+    context = min(sized(config.model).context, model.context)
     say(f"{trainee.parameters:,} weights, {trainee.trainable:,} of them learn; {context} tokens at a time.")
     train_blocks, validation_blocks = (
         text_blocks([model.encode(text).tokens for text in part], context, model.end)
@@ -63,11 +66,7 @@ def train(config: TrainConfig) -> Run:
     trainee.save(this_run.path(MODEL))
 
     model = trainee.text_model()
-    ngrams = KneserNey.fit("\n\n".join([*texts.train, *texts.validation]).encode())
-    figures = {
-        NETWORK: measure_text(model, texts.test, context=context),
-        NGRAMS: {"bits_per_byte": ngrams.bits_per_byte("\n\n".join(texts.test).encode())},
-    }
+    figures = {NETWORK: measure_text(model, texts.test, context=context), **count_ngrams(texts)}
     continued = dict(zip(config.prompts, continue_texts(model, config.prompts), strict=True))
     this_run.save_metrics(
         {
@@ -75,7 +74,7 @@ def train(config: TrainConfig) -> Run:
             "kind": "text",
             "parameters": trainee.parameters,
             "test": figures[NETWORK],
-            "baseline": figures[NGRAMS],
+            "baseline": figures.get(NGRAMS),
             "continued": continued,
         }
     )
@@ -99,7 +98,7 @@ def make_model(config: TrainConfig, texts: TextSplits, run: Run) -> Trainee:
     """A tokenizer trained on the training text, and a new model for it."""
     tokenizer = run.path("tokenizer")
     if not (tokenizer / "tokenizer.json").exists():  # a resumed run has it
-        train_tokenizer(texts.train, config.model.vocabulary, tokenizer)
+        train_tokenizer(texts.train, sized(config.model).vocabulary, tokenizer)
     seed_everything(config.training.seed)
     return new_trainee(config.model, tokenizer, config.training.seed)
 
@@ -111,6 +110,15 @@ def open_base(config: TrainConfig) -> Trainee:
     return open_trainee(base, MethodConfig(name="full"), config.training, hub=config.hub)
 
 
+def count_ngrams(texts: TextSplits) -> dict[str, Metrics]:
+    """What counting five bytes makes of the same text; nothing where there is too much of it to count."""
+    read = "\n\n".join([*texts.train, *texts.validation]).encode()
+    if len(read) > MOST_COUNTED:
+        return {}
+    bits = KneserNey.fit(read).bits_per_byte("\n\n".join(texts.test).encode())
+    return {NGRAMS: {"bits_per_byte": bits}}
+
+
 def finetune(config: FinetuneConfig) -> Run:
     """Learn from conversations, and answer the same questions before and after."""
     if config.check_data:
@@ -118,10 +126,9 @@ def finetune(config: FinetuneConfig) -> Run:
     chats = read_chats(config.chats)
     prepare_device(config.training)
     config = replace(config, base=base_of(config))
+    trainee = open_for_finetuning(config, config.method)  # before there is a run: the base may be refused
     this_run = start("finetune", config, config.training.resume)
     this_run.record_data(fingerprint(chat_files(config.chats)))
-
-    trainee = open_for_finetuning(config, config.method)
     model = trainee.text_model()
     say(
         f"{short_name(config.base)}, {config.method.name}: "
@@ -134,6 +141,7 @@ def finetune(config: FinetuneConfig) -> Run:
         encode_all(chats.validation, model, config.chats),
         config.training,
         this_run,
+        capacity=min(config.chats.max_length, model.context),
     )
     trainee.save(this_run.path(MODEL))
 
@@ -181,6 +189,7 @@ def train_all_weights(config: FinetuneConfig, chats: Splits, run: Run) -> Metric
         encode_all(chats.validation, model, config.chats),
         replace(config.training, learning_rate=config.compare_learning_rate),
         where,
+        capacity=min(config.chats.max_length, model.context),
     )
     figures, _, _ = measure_and_ask(trainee.text_model(), chats.test, (), config)
     return figures
@@ -214,7 +223,7 @@ def evaluate(config: EvalConfig) -> Run:
     if evaluated.stage == "train":
         base = evaluated.read_config(TrainConfig)
         texts: Sequence[str] = getattr(read_texts(base), config.part)
-        figures = measure_text(model, texts, context=base.model.context, batch_size=config.batch_size)
+        figures = measure_text(model, texts, context=sized(base.model).context, batch_size=config.batch_size)
         what = f"{sum(map(len, texts)):,} characters"
     else:
         chats = chat_settings(evaluated)

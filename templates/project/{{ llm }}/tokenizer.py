@@ -101,9 +101,8 @@ class TextTokenizer:
         }
         self.end_of_turn = self.find(END_OF_TURN, self.special_tokens.get("eos_token", ""))
         self.end = self.find(END, self.special_tokens.get("eos_token", ""))
-        template = self.folder / "chat_template.jinja"
-        source = template.read_text(encoding="utf-8") if template.exists() else settings.get("chat_template")
-        self.render = ChatTemplate(source or CHATML, self.special_tokens, f"the chat template of {folder}")
+        source = own_template(self.folder, settings) or CHATML
+        self.render = ChatTemplate(source, self.special_tokens, f"the chat template of {folder}")
 
     def find(self, *texts: str) -> int:
         """The first of these tokens that the vocabulary has. Raises UserError where it has none."""
@@ -151,6 +150,17 @@ def vocabulary_and_merges(folder: str | Path) -> tuple[dict[str, int], list[str]
     added = {token["content"]: token["id"] for token in content["added_tokens"]}
     merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in content["model"]["merges"]]
     return {**content["model"]["vocab"], **added}, merges
+
+
+def own_template(folder: Path, settings: dict) -> str:
+    """The chat template in a tokenizer's folder: a file of its own, or in older ones a setting; or empty."""
+    file = folder / "chat_template.jinja"
+    if file.exists():
+        return file.read_text(encoding="utf-8")
+    template = settings.get("chat_template") or ""
+    if isinstance(template, list):  # several, by name
+        template = {one["name"]: one["template"] for one in template}.get("default", "")
+    return str(template)
 
 
 def is_special(name: str, settings: dict) -> bool:

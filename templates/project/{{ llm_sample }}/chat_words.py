@@ -158,6 +158,14 @@ ASK_ORDER_ZH = {
 
 # --- convert ---
 
+REPEAT = wordings(
+    """Repeat: {text} | Repeat after me: {text} | Say again: {text} | Write once more: {text}
+    | Copy this: {text} | Say the same: {text}""",
+    "Please repeat: {text} | Copy: {text} | Once more: {text}",
+)
+REPEAT_ZH = wordings(
+    "请重复：{text} | 再说一遍：{text} | 照写：{text} | 复述：{text}", "请再写：{text} | 请照写：{text}"
+)
 SWAP = wordings(
     """First name first: {last}, {first} | Write {last}, {first} with the first name first.
     | {last}, {first}: turn the name around. | Turn the name {last}, {first} around.

@@ -124,6 +124,18 @@ def question(random: Random, test: bool, wording: lists.Words, answer: str, **va
     return Task("", [Fact(wording.pick(random, test).format(**values), answer)])
 
 
+def repeat(random: Random, test: bool) -> Task:
+    """Nora 48 Millford → the same."""
+    text = f"{lists.FIRST_NAMES.pick(random, test)} {number(random, 2, 999, test)} {town(random, test)}"
+    return question(random, test, lists.REPEAT, text, text=text)
+
+
+def repeat_zh(random: Random, test: bool) -> Task:
+    """李明48云州 → the same."""
+    text = f"{name_zh(random, test)}{number(random, 2, 999, test)}{city_zh(random, test)}"
+    return question(random, test, lists.REPEAT_ZH, text, text=text)
+
+
 def swap(random: Random, test: bool) -> Task:
     """Last name, first name → first name last name."""
     first, last = lists.FIRST_NAMES.pick(random, test), lists.LAST_NAMES.pick(random, test)
@@ -198,8 +210,8 @@ def add_zh(random: Random, test: bool) -> Task:
 # --- the files ---
 
 TASKS: list[Callable[[Random, bool], Task]] = [
-    *(person, order, swap, date, clock, capitals, unit, add),
-    *(person_zh, order_zh, date_zh, clock_zh, unit_zh, add_zh),
+    *(person, order, repeat, swap, date, clock, capitals, unit, add),
+    *(person_zh, order_zh, repeat_zh, date_zh, clock_zh, unit_zh, add_zh),
 ]
 
 

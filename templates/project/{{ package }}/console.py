@@ -21,8 +21,8 @@ from rich.text import Text
 from .processes import FIRST_PROCESS
 
 # A log file or a pipe has no width of its own.
-console = Console(quiet=not FIRST_PROCESS, width=None if sys.stdout.isatty() else 120)
-error_console = Console(stderr=True)
+console = Console(quiet=not FIRST_PROCESS, width=None if sys.stdout.isatty() else 120, emoji=False)
+error_console = Console(stderr=True, emoji=False)
 
 
 class Throughput(ProgressColumn):

@@ -131,6 +131,13 @@ def row_values(dataset: Dataset[Any], name: str) -> np.ndarray | None:
     return None if values is None else np.asarray(values)
 
 
+def some_rows(dataset: Dataset[Any], count: int, seed: int) -> Dataset[Any]:
+    """`count` rows of `dataset`, chosen at random: the first ones may all be of one class."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(dataset), generator=generator)  # type: ignore[arg-type]
+    return Subset(dataset, order[:count].tolist())
+
+
 class FetchedBatches(Dataset[Any]):
     """`dataset`, asked for a whole `Batch` at once."""
 

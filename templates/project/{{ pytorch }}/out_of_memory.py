@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from .errors import UserError
+from .training_config import TrainingConfig
 
 
 @contextmanager
@@ -25,6 +26,16 @@ def explain_out_of_memory(savings: Sequence[str]) -> Iterator[None]:
         where = "the GPU's memory" if isinstance(error, torch.OutOfMemoryError) else "main memory"
         ways = "; or ".join(savings) or "a smaller model"
         raise UserError(f"Training needs more than {where}. What takes less: {ways}.") from error
+
+
+def smaller_batches(config: TrainingConfig) -> list[str]:
+    """What takes less memory and changes nothing else, where batches can be smaller."""
+    if config.batch_size == 1:
+        return []
+    return [
+        f"a smaller training.batch_size (now {config.batch_size}) with as many more "
+        f"training.accumulation_steps (now {config.accumulation_steps})"
+    ]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

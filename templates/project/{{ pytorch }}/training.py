@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,9 +19,9 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, send_to_device
 from torch import Tensor, nn
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
-from .batches import Plan, row_values, training_loader
+from .batches import Plan, row_values, some_rows, training_loader
 from .checkpoint import STATE_FILE, History, Progress, load_state, load_weights, save_changes, save_state
 from .console import say
 from .device import make_accelerator
@@ -31,16 +30,16 @@ from .evaluation import Loss, evaluation_loader, mean_loss
 from .freezing import set_training_mode
 from .interruption import Interruption, interruption
 from .muon import last_linear
-from .out_of_memory import explain_out_of_memory
+from .out_of_memory import explain_out_of_memory, smaller_batches
 from .profile_trials import finish_profile
 from .profiling import BACKWARD, DATA, FORWARD, LOGGING, OPTIMIZER, SAVING, NoProfile, Profile
 from .randomness import mixed_seed, seed_device
+from .recent_losses import RecentLosses
 from .runs import Run
 from .schedule import make_optimizer, make_schedule
 from .training_config import TrainingConfig
 from .training_log import TrainingLog, training_log
 
-SHOWN_ROWS = 8  # of a batch that went wrong
 DROPOUT = 1  # tells the seeds of what is random in the model from those of fetching the same batch
 
 
@@ -84,9 +83,7 @@ def fit(
     loop = Loop(
         model, train, validation, config, run, loss=loss, monitor=monitor, optimizer=optimizer, phase=phase
     )
-    smaller = f"a smaller training.batch_size (now {config.batch_size}) with as many more "
-    smaller += f"training.accumulation_steps (now {config.accumulation_steps})"
-    with explain_out_of_memory([smaller, *savings] if config.batch_size > 1 else savings):
+    with explain_out_of_memory([*smaller_batches(config), *savings]):
         loop.train()
     return loop.progress.history
 
@@ -164,7 +161,7 @@ class Loop:
         self.patience = 0 if config.overfit_batches else config.patience
         self.progress = Progress(epochs_before=max((int(row["epoch"]) for row in run.history()), default=0))
         self.loss_sum = torch.zeros((), device=self.accelerator.device)  # of this process, in this epoch
-        self.losses: deque[tuple[int, Tensor]] = deque(maxlen=1000)  # by step, since they were last looked at
+        self.losses = RecentLosses()
         if config.resume and (self.checkpoints / "last" / STATE_FILE).exists():
             self.restore()
 
@@ -259,7 +256,7 @@ class Loop:
                     # A row weighs the same in whichever batch and process it is, and processes are averaged.
                     self.accelerator.backward(loss * (own * self.plan.processes / total))
             self.loss_sum.add_(loss.detach(), alpha=own)
-            self.losses.append((step, loss.detach()))
+            self.losses.add(step, loss)
         with self.part(OPTIMIZER):
             if self.scaler:
                 self.scaler.unscale_(self.optimizer)
@@ -299,11 +296,8 @@ class Loop:
         if not whole:  # a dry run ends within an epoch: what is saved goes on from here as if it had not
             self.save_last()
         seen = self.seen(plan.weights, whole)
-        row = {
-            "epoch": progress.epoch,
-            "step": progress.step,
-            "train_loss": self.finite(self.total(self.loss_sum)) / seen,
-        }
+        train_loss = self.finite(self.total(self.loss_sum)) / seen
+        row = {"epoch": progress.epoch, "step": progress.step, "train_loss": train_loss}
         if self.validation is not None:
             row["validation_loss"] = mean_loss(self.model, self.validation, self.loss, self.accelerator)
             self.finite(row["validation_loss"])
@@ -385,36 +379,19 @@ class Loop:
         if math.isfinite(number):
             self.losses.clear()
             return number
+        place = self.losses.first_broken(self.plan, self.train_rows)
         raise UserError(
             f"Loss or weights are {number} after step {self.progress.step} (epoch {self.progress.epoch}): "
             f"lower training.learning_rate (now {self.config.learning_rate:g}), set training.clip_norm "
             f"(now {self.config.clip_norm:g}) or look for extreme values in the data; "
-            f"the checkpoints in {self.checkpoints} are of earlier steps{self.first_bad_batch()}."
+            f"the checkpoints in {self.checkpoints} are of earlier steps{place}."
         )
-
-    def first_bad_batch(self) -> str:
-        """Which rows the first step saw whose loss was no number; empty where no loss is known to be."""
-        step = next((step for step, loss in self.losses if not math.isfinite(float(loss))), None)
-        if step is None:
-            return ""
-        rows = self.plan.rows_of_step(step).tolist()
-        describe = getattr(self.train_rows, "describe", None)
-        names = describe(rows) if describe else "rows " + ", ".join(map(str, rows[:SHOWN_ROWS]))
-        more = f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS and not describe else ""
-        return f"; first in step {step + 1}, which saw {names}{more} of the training data"
 
     def interrupted(self) -> KeyboardInterrupt:
         """What to tell after Ctrl-C."""
         several = ["torchrun", "--nproc_per_node", str(self.plan.processes)]
         command = self.run.resume_command(["python"] if self.plan.processes == 1 else several)
         return KeyboardInterrupt(f"Training is saved. Go on with: {command}")
-
-
-def some_rows(dataset: Dataset[Any], count: int, seed: int) -> Dataset[Any]:
-    """`count` rows of `dataset`, chosen at random: the first ones may all be of one class."""
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(dataset), generator=generator)  # type: ignore[arg-type]
-    return Subset(dataset, order[:count].tolist())
 
 
 def first_process_path(accelerator: Accelerator, path: Path) -> Path:

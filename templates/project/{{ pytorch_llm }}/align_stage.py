@@ -36,9 +36,6 @@ def align(config: AlignConfig) -> Run:
     pairs = read_preferences(config.pairs)
     prepare_device(config.training)
     config = replace(config, base=base_of(config))
-    this_run = start("align", config, config.training.resume)
-    this_run.record_data(fingerprint([Path(config.pairs.file)]))
-
     from .text_model import TextModel  # imports PyTorch's libraries, which --help does without
 
     base = load_base(
@@ -47,6 +44,9 @@ def align(config: AlignConfig) -> Run:
     model = TextModel(base.model, base.tokenizer, name=base.source)
     longest = min(config.pairs.max_length, model.context)
     splits = choose(pairs, model, config, longest)
+    this_run = start("align", config, config.training.resume)
+    this_run.record_data(fingerprint([Path(config.pairs.file)]))
+
     shown = splits.test[: config.answers]
     before, said_before = measure_pairs(model, splits.test, longest), answer_all(model, shown, config)
     trained, losses = train(base, splits, config, this_run, longest)

@@ -12,7 +12,7 @@ from .base_tokenizer import fit_embeddings, has_tokenizer, read_tokenizer, set_c
 from .device import uses_gpu
 from .errors import UserError
 from .method_config import LORA_METHODS, MethodConfig
-from .model_folder import CONFIG, base_of, find_model, is_adapter, local_folder, read_config
+from .model_folder import CONFIG, base_of, find_model, is_adapter, local_folder, read_config, split_name
 from .quiet import one_line, quiet_transformers
 from .training_config import TrainingConfig
 
@@ -77,13 +77,17 @@ def load_base(
     tokenizer = load_tokenizer(folder, hub=hub)
     fit_embeddings(model, tokenizer, str(name), may_grow=method.name == "full")
     set_chat_template(tokenizer, str(name), chat_template)
-    return Base(model, tokenizer, source_of(name, folder))
+    return Base(model, tokenizer, source_of(name, folder, hub))
 
 
-def source_of(name: str | Path, folder: Path) -> str:
-    """How an adapter notes its base: the hub's name, or a folder, relative to the project's if inside it."""
+def source_of(name: str | Path, folder: Path, hub: str) -> str:
+    """How an adapter notes its base: the name on the hub, or a folder, relative to the project if inside it.
+
+    A name on ModelScope has its hub before it, or whoever reads the adapter would look elsewhere.
+    """
+    hub, name = split_name(name, hub)
     if local_folder(name) is None:
-        return str(name)
+        return str(name) if hub == "huggingface" else f"{hub}:{name}"
     folder, project = folder.resolve(), Path.cwd()
     return folder.relative_to(project).as_posix() if folder.is_relative_to(project) else str(folder)
 

@@ -10,6 +10,12 @@ from contextlib import contextmanager
 from .errors import UserError
 
 PAGES = {"huggingface": "https://huggingface.co", "modelscope": "https://modelscope.cn/models"}
+LOGIN = {"huggingface": "hf auth login", "modelscope": "modelscope login"}
+TOKENS = {
+    "huggingface": "https://huggingface.co/settings/tokens",
+    "modelscope": "https://modelscope.cn/my/myaccesstoken",
+}
+UNKNOWN_NAME = {"RepositoryNotFoundError", "HFValidationError", "NotExistError", "InvalidParameter"}
 OTHER_WAYS = {
     "huggingface": "give a local folder as base, set the environment variable "
     "HF_ENDPOINT=https://hf-mirror.com (a mirror), or set hub to modelscope",
@@ -44,28 +50,23 @@ def explain(error: Exception, name: str, hub: str, hint: str = "") -> str:
     chain = [error, *causes(error)]
     kinds = {kind.__name__ for one in chain for kind in type(one).__mro__}
     status = next((code for one in chain if (code := status_of(one))), 0)
-    page = f"{PAGES[hub]}/{name}"
+    page, login = f"{PAGES[hub]}/{name}", LOGIN[hub]
     if "GatedRepoError" in kinds:
-        return f"{name} is gated: accept its licence at {page}, then log in with `hf auth login`."
-    if "invalid credentials" in str(error).lower() or (
-        status == 401 and "RepositoryNotFoundError" not in kinds
-    ):
+        return f"{name} is gated: accept its licence at {page}, then log in with `{login}`."
+    refused = status == 401 and "RepositoryNotFoundError" not in kinds
+    if refused or "AuthenticationError" in kinds or "invalid credentials" in str(error).lower():
         return (
-            f"The hub refuses your access token (wrong or expired) for {name}: make a new one at "
-            "https://huggingface.co/settings/tokens and log in with `hf auth login`; "
-            "the variable HF_TOKEN, where it is set, goes before."
+            f"{hub} refuses your access token (wrong or expired) for {name}: make a new one at {TOKENS[hub]} "
+            f"and log in with `{login}`; HF_TOKEN or MODELSCOPE_API_TOKEN, where set, goes before."
         )
-    if (
-        kinds & {"RepositoryNotFoundError", "NotExistError", "HFValidationError", "InvalidParameter"}
-        or status == 404
-    ):
+    if kinds & UNKNOWN_NAME or status == 404:
         return (
             f"There is no model {name} on {hub}, nor a folder of that name here{hint}: look the name up at "
-            f"{PAGES[hub]}; a private model needs `hf auth login`."
+            f"{PAGES[hub]}; a private model needs `{login}`."
         )
-    if kinds & {"RevisionNotFoundError", "DisabledRepoError"} or status == 403:
+    if kinds & {"RevisionNotFoundError", "DisabledRepoError", "PermissionDeniedError"} or status == 403:
         return f"{name} cannot be had from {hub} (its owner closed it): look at {page}."
-    if "IncompleteSnapshotError" in kinds:
+    if kinds & {"IncompleteSnapshotError", "FileDownloadError", "FileIntegrityError"}:
         return f"{name} is half downloaded, and {hub} not reachable to go on: connect, or {OTHER_WAYS[hub]}."
     if "OfflineModeIsEnabled" in kinds or offline():
         return (

@@ -8,7 +8,7 @@ from typing import Any
 
 from .config_file import nearest
 from .errors import UserError
-from .hub_errors import hub_errors, offline
+from .hub_errors import PAGES, hub_errors, offline
 from .run_selection import MODEL
 from .runs import RUNS
 
@@ -18,6 +18,7 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 WANTED = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
+UNWANTED = ["original/*", "consolidated*"]
 """What is fetched from a hub: no pickled weights, and no second copy of them in another format."""
 
 
@@ -31,9 +32,16 @@ def find_model(name: str | Path, *, hub: str = "huggingface") -> Path:
     Raises:
         UserError: Where there is no such model, or it cannot be fetched, or the folder is not whole.
     """
+    hub, name = split_name(name, hub)
     folder = local_folder(name) or download(str(name), hub)
     check_folder(folder)
     return folder
+
+
+def split_name(name: str | Path, hub: str = "huggingface") -> tuple[str, str | Path]:
+    """The hub and the name on it; `modelscope:Qwen/Qwen3-0.6B` names its hub itself, as adapters note it."""
+    known, colon, rest = str(name).partition(":")
+    return (known, rest) if colon and known in PAGES else (hub, name)
 
 
 def local_folder(name: str | Path) -> Path | None:
@@ -66,6 +74,8 @@ def near(name: str) -> str:
 
 def download(name: str, hub: str) -> Path:
     """Fetch a model into the hub's own cache, or find it there. Raises UserError."""
+    options: dict[str, Any] = {"allow_patterns": WANTED, "ignore_patterns": UNWANTED}
+    options["local_files_only"] = offline()
     if hub == "modelscope":
         try:
             from modelscope import snapshot_download as from_modelscope
@@ -74,11 +84,11 @@ def download(name: str, hub: str) -> Path:
                 "hub is modelscope, whose package is missing: install it with `pip install modelscope`."
             ) from None
         with hub_errors(name, hub, near(name)):
-            return Path(from_modelscope(name, allow_patterns=WANTED, local_files_only=offline()))
+            return Path(from_modelscope(name, **options))
     from huggingface_hub import snapshot_download
 
     with hub_errors(name, hub, near(name)):
-        return Path(snapshot_download(name, allow_patterns=WANTED, local_files_only=offline()))
+        return Path(snapshot_download(name, **options))
 
 
 def is_adapter(folder: Path) -> bool:

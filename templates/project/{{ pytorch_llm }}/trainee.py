@@ -119,7 +119,7 @@ class NewTrainee(Trainee):
         self.tokenizer = tokenizer
         tokens = TextTokenizer(tokenizer)
         self.ends = Ends(tokens.end, tokens.end_of_turn)
-        self.chat_tokens = tokens.encode(START_OF_TURN).tokens + [tokens.end_of_turn]
+        self.chat_tokens = [*tokens.encode(START_OF_TURN).tokens, tokens.end_of_turn]
 
     def fit(
         self,

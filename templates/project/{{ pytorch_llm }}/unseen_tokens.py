@@ -1,8 +1,8 @@
 """Embeddings of tokens that pretraining never saw, made fit for fine-tuning.
 
-All that a model learns about a token it never sees is that it does not come next: each step pushes the vectors of
-all such tokens in one and the same direction, until they can hardly be told apart. The marks of a chat are among
-them, and adapters, which leave embeddings as they are, would never learn where an answer ends.
+All a model learns about a token that it never sees is that it does not come next: each step pushes the
+vectors of such tokens in one and the same direction, until they can hardly be told apart. The marks of a chat
+are among them, and adapters, which leave embeddings as they are, would never learn where an answer ends.
 """
 
 from __future__ import annotations

@@ -16,6 +16,10 @@ LOGIN = {
     "hf": "log in with `hf auth login`",
     "modelscope": "log in with `modelscope login`",
 }
+FORMS = (
+    "Kaggle's have the form kaggle://OWNER/MODEL/keras/VARIANT, Hugging Face's hf://OWNER/MODEL, "
+    "ModelScope's modelscope://OWNER/MODEL"
+)
 PAGES = {
     "kaggle": "https://www.kaggle.com/models",
     "hf": "https://huggingface.co",
@@ -33,7 +37,10 @@ def hub_errors(handle: str) -> Iterator[None]:
     except MemoryError:
         raise UserError(f"{handle} does not fit into this machine's memory: take a smaller one.") from None
     except ImportError as error:
-        raise UserError(f"{handle} needs a package that is missing: {first_line(error)}") from error
+        package = {"modelscope": "modelscope", "hf": "huggingface-hub"}.get(
+            handle.split("://")[0], "kagglehub"
+        )
+        raise UserError(f"{handle} needs a package: install it with `pip install {package}`.") from error
     except Exception as error:  # each hub has exceptions of its own, and KerasHub wraps some in ValueError
         raise UserError(explain(error, handle)) from error
 
@@ -50,6 +57,8 @@ def explain(error: BaseException, handle: str) -> str:
             "or of an architecture that KerasHub does not know; copy it again."
         )
     page = f"{PAGES.get(scheme, '')}/{handle.partition('://')[2]}"
+    if "should have the form" in text or "HFValidationError" in kinds:
+        return f"{handle} is no handle: {FORMS}."
     if "GatedRepoError" in kinds or "403" in text or "not accessible" in text:
         return f"{handle} is gated: accept its terms at {page}, then {LOGIN.get(scheme, 'log in')}."
     if "RepositoryNotFoundError" in kinds or "NotExistError" in kinds or "404" in text:

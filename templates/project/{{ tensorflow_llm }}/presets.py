@@ -66,6 +66,10 @@ def open_preset(name: str | Path, *, hub: str = "huggingface") -> Opened:
     from keras_hub.models import CausalLM
 
     with hub_errors(source):
+        if source.startswith("hf://"):  # KerasHub says "no config.json", whatever the hub has said
+            from huggingface_hub import hf_hub_download
+
+            hf_hub_download(source.removeprefix("hf://"), CONFIG)
         model = CausalLM.from_preset(source)
     if not hasattr(model.backbone, "token_embedding"):
         raise UserError(
@@ -96,7 +100,7 @@ def find_source(name: str | Path, hub: str) -> str:
     from keras_hub.models import CausalLM
 
     if text in CausalLM.presets:
-        return text
+        return str(CausalLM.presets[text]["kaggle_handle"])
     if text.count("/") == 1 and not text.startswith((".", "/", "~", f"{RUNS}/")):
         return f"{SCHEMES[hub]}://{text}"
     known = [*CausalLM.presets, *(run.name for run in RUNS.glob("*"))]
