@@ -3,10 +3,10 @@
 A rendered PyTorch project (its own `Trainee.fit`, as people run it) against transformers' Trainer, trl's SFTTrainer and
 litgpt's loops, for pretraining, full fine-tuning and LoRA: the same initial weights, examples in the same steps, AdamW,
 precision and threads. Tokens are real ones; padding does not count. Each system runs in a process of its own, and they
-take turns: first each peer's settings (sorted by length and padded, packed, compiled) in a short run, of which the fastest
-goes on; then five runs each. The ratio is that of the medians. At the end all must have about the same loss on examples
-that none has seen. Peak memory comes from short runs of their own: bytes of all tensors on a processor (of compiled
-settings: uncompiled, which the counter can see), `max_memory_allocated` on a GPU.
+take turns: first each peer's settings (sorted by length and padded, packed, compiled) in a short run, of which the
+fastest goes on; then five runs each. The ratio is that of the medians. At the end all must have about the same loss on
+examples that none has seen. Peak memory comes from short runs of their own: bytes of all tensors on a processor (of
+compiled settings: uncompiled, which the counter can see), `max_memory_allocated` on a GPU.
 
 `--python` is the interpreter of an environment with the packages of a project, datasets and trl, `--litgpt` of one with
 litgpt (made in .cache/environments/ where not given); NEWMODEL_TEST_ENV_LLM and NEWMODEL_TEST_ENV_LITGPT say the same.

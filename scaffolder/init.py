@@ -264,6 +264,9 @@ def _render(answers: Answers, folder: Path) -> Rendering:
     values = dict(answers.values)
     if answers.own is not None:
         values["data_file"] = answers.own.answer
+    base = str(values.get("base_model_name", ""))
+    if base and Path(base).expanduser().is_dir():  # named from here, used from the project's folder
+        values["base_model_name"] = Path(base).expanduser().resolve().as_posix()
     return render(values, folder)
 
 

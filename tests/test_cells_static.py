@@ -81,6 +81,9 @@ OF_ONE_FRAMEWORK["llm"] = {
     *("demo/data.py",),
 }
 
+#: What tools leave behind among the templates; copier.yml leaves it out as well.
+CACHES = {"__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache"}
+
 #: Reserved by Windows, with any extension.
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(1, 10))}
 
@@ -113,7 +116,7 @@ def sources(name: str) -> dict[str, list[PurePosixPath]]:
 
     found: dict[str, list[PurePosixPath]] = {}
     for path in sorted((TEMPLATES / "project").rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and not CACHES & set(path.parts):
             source = PurePosixPath(path.relative_to(TEMPLATES / "project").as_posix())
             parts = [name_of(part) for part in source.parts]
             last = parts[-1].removesuffix(".jinja")
@@ -145,7 +148,7 @@ def test_every_template_file_is_used_by_some_project() -> None:
     there = {
         PurePosixPath(path.relative_to(TEMPLATES / "project").as_posix())
         for path in (TEMPLATES / "project").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not CACHES & set(path.parts)
     }
     assert sorted(map(str, there - used)) == []
 

@@ -177,10 +177,10 @@ def open_trainee(
     `training.precision` is that of `device.prepare`, which is called before. Raises UserError when the model
     cannot be had.
     """
+    seed_everything(training.seed)  # of dropout, and of LoRA's matrices
     opened = merge(open_preset(base, hub=hub))
     if chat_template:
         opened.tokenizer.render = read_template(chat_template, opened.tokenizer.special_tokens)
-    seed_everything(training.seed)  # of LoRA's matrices
     if method.name == "lora":
         enable_lora(opened.model, method.rank, lora_layers(opened.model))
     elif method.name == "frozen_embeddings":
