@@ -84,13 +84,18 @@ def stream(address: str, body: dict[str, Any]) -> list[str]:
 def request(address: str, body: dict[str, Any] | None) -> str:
     data = None if body is None else json.dumps(body).encode()
     until = time.monotonic() + ANSWERS_WITHIN
-    while True:
-        try:
-            asked = urllib.request.Request(address, data, {"Content-Type": "application/json"})
-            with urllib.request.urlopen(asked, timeout=ANSWERS_WITHIN) as response:
-                return str(response.read().decode())
-        except urllib.error.HTTPError as error:
-            raise AssertionError(f"{address}: {error.code} {error.read().decode()}") from None
-        except OSError:  # noqa: PERF203 - asking again is the point
-            assert time.monotonic() < until, f"{address} does not answer"
-            time.sleep(0.2)
+    while (answer := try_request(urllib.request.Request(address, data, {"Content-Type": "application/json"}))) is None:
+        assert time.monotonic() < until, f"{address} does not answer"
+        time.sleep(0.2)
+    return answer
+
+
+def try_request(asked: urllib.request.Request) -> str | None:
+    """What the server answers; None while nobody listens."""
+    try:
+        with urllib.request.urlopen(asked, timeout=ANSWERS_WITHIN) as response:
+            return str(response.read().decode())
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{asked.full_url}: {error.code} {error.read().decode()}") from None
+    except OSError:
+        return None

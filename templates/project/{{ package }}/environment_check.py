@@ -54,7 +54,8 @@ def check_data() -> Area:
     if not wanted:
         return Area(says="Data: made by the project itself")
     names = ", ".join(wanted)
-    found = {name: glob.glob(str(PROJECT / name), recursive=True) for name in wanted}
+    # A name may be absolute, which Path.glob does not take.
+    found = {name: glob.glob(str(PROJECT / name), recursive=True) for name in wanted}  # noqa: PTH207
     missing = [name for name in wanted if not found[name]]
     if missing:
         problem = f"{PROJECT / missing[0]} does not exist: put the data there, or correct configs/train.yaml."

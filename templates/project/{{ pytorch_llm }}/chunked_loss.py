@@ -28,8 +28,8 @@ def chunked_cross_entropy(
     """Return the loss of each token in nats, (N,): in float32, or in float64 for inputs in float64.
 
     Gradients are exact for any use of the losses. Fastest is their sum (times a number): as long as all have
-    the same gradient, nothing is computed twice. Weights that do not learn cost no gradient. One backward pass
-    can be made, not two (`retain_graph`).
+    the same gradient, nothing is computed twice. Weights that do not learn cost no gradient. One backward
+    pass can be made, not two (`retain_graph`).
 
     Args:
         hidden: Last hidden states of the positions that predict, (N, H).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import random
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
@@ -13,8 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from .config import SamplingConfig
-
-UNFINISHED = "\ufffd"  # what a decoder writes for bytes that are not yet a whole character
 
 
 def new_tokens(
@@ -101,25 +99,6 @@ def choose(logits: Tensor, sampling: SamplingConfig, draws: Sequence[float]) -> 
     where = torch.tensor(draws, device=logits.device)[:, None] * nucleus[:, -1:]
     place = torch.searchsorted(nucleus, where, right=True).clamp(max=logits.shape[-1] - 1)  # (B, 1)
     return tokens.gather(1, place).squeeze(1)
-
-
-def text_pieces(tokens: Iterable[int], decode: Callable[[list[int]], str]) -> Iterator[str]:
-    """Turn tokens into pieces of text as they come; joined, they are the text of all tokens.
-
-    A character of Chinese, or an emoji, can be spread over several tokens: it is held back until it is whole.
-    Some tokenizers write a token differently after another one, so those before it are decoded with it.
-    """
-    held: list[int] = []  # the tokens of the last piece, then those not yet shown
-    shown = 0  # how many of `held` belong to the last piece
-    for token in tokens:
-        held.append(token)
-        before, text = decode(held[:shown]), decode(held)
-        if len(text) > len(before) and not text.endswith(UNFINISHED):
-            yield text[len(before) :]
-            held, shown = held[shown:], len(held) - shown
-    rest = decode(held)[len(decode(held[:shown])) :]
-    if rest:
-        yield rest
 
 
 def accepted_arguments(model: nn.Module) -> set[str]:

@@ -27,7 +27,7 @@ class MethodConfig:
     """Share of LoRA's inputs switched off in training, 0 or more and below 1."""
 
     targets: list[str] = field(default_factory=lambda: ["all-linear"])
-    """Layers that get LoRA, by the end of their names (q_proj, v_proj …); all-linear: all but the output layer."""
+    """Layers that get LoRA, by the end of their names (q_proj, v_proj …); all-linear: all but the output."""
 
     layers: int = 2
     """Blocks that `last_layers` trains, counted from the end; 1 or more."""

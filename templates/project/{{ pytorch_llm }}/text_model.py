@@ -17,8 +17,9 @@ from .chat_template import ChatTemplate, Message
 from .config import SamplingConfig
 from .errors import UserError
 from .examples import Encoded, Example, Render
-from .generation import accepted_arguments, evaluating, new_tokens, text_pieces
+from .generation import accepted_arguments, evaluating, new_tokens
 from .model_folder import find_model
+from .text_pieces import text_pieces
 
 GENERATION_BATCH = 32  # prompts answered at once
 LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32

@@ -8,7 +8,7 @@ comes.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,6 @@ from .config import SamplingConfig
 if TYPE_CHECKING:
     from keras_hub.models import CausalLM
 
-UNFINISHED = "\ufffd"  # what a decoder writes for bytes that are not yet a whole character
 STEP = 64  # the cache has so many places, or a multiple
 
 
@@ -127,22 +126,3 @@ def choose(logits: np.ndarray, sampling: SamplingConfig, draws: Sequence[float])
     wanted = np.asarray(draws)[:, None] * nucleus[:, -1:]
     places = np.minimum((nucleus <= wanted).sum(axis=-1), logits.shape[-1] - 1)
     return np.take_along_axis(order, places[:, None], axis=-1)[:, 0]
-
-
-def text_pieces(tokens: Iterable[int], decode: Callable[[list[int]], str]) -> Iterator[str]:
-    """Turn tokens into pieces of text as they come; joined, they are the text of all tokens.
-
-    A character of Chinese, or an emoji, can be spread over several tokens: it is held back until it is whole.
-    Some tokenizers write a token differently after another one, so those before it are decoded with it.
-    """
-    held: list[int] = []  # the tokens of the last piece, then those not yet shown
-    shown = 0  # how many of `held` belong to the last piece
-    for token in tokens:
-        held.append(token)
-        before, text = decode(held[:shown]), decode(held)
-        if len(text) > len(before) and not text.endswith(UNFINISHED):
-            yield text[len(before) :]
-            held, shown = held[shown:], len(held) - shown
-    rest = decode(held)[len(decode(held[:shown])) :]
-    if rest:
-        yield rest

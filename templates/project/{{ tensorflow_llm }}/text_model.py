@@ -15,9 +15,10 @@ from .config import SamplingConfig
 from .data import Rows, make_rows
 from .errors import UserError
 from .examples import Encoded, Example
-from .generation import Writer, text_pieces
+from .generation import Writer
 from .language_model import build_language_model
 from .presets import Opened, open_preset
+from .text_pieces import text_pieces
 
 GENERATION_BATCH = 32  # prompts answered at once
 LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32

@@ -1,0 +1,26 @@
+"""Text from tokens that come one by one, in pieces that can be shown at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+UNFINISHED = "\ufffd"  # what a decoder writes for bytes that are not yet a whole character
+
+
+def text_pieces(tokens: Iterable[int], decode: Callable[[list[int]], str]) -> Iterator[str]:
+    """Turn tokens into pieces of text as they come; joined, they are the text of all tokens.
+
+    A character of Chinese, or an emoji, can be spread over several tokens: it is held back until it is whole.
+    Some tokenizers write a token differently after another one, so those before it are decoded with it.
+    """
+    held: list[int] = []  # the tokens of the last piece, then those not yet shown
+    shown = 0  # how many of `held` belong to the last piece
+    for token in tokens:
+        held.append(token)
+        before, text = decode(held[:shown]), decode(held)
+        if len(text) > len(before) and not text.endswith(UNFINISHED):
+            yield text[len(before) :]
+            held, shown = held[shown:], len(held) - shown
+    rest = decode(held)[len(decode(held[:shown])) :]
+    if rest:
+        yield rest
