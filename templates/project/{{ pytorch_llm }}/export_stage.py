@@ -54,8 +54,9 @@ def stored_dtype(folder: Path, config: ExportConfig) -> torch.dtype:
     """The number format to load in: float32 where that is asked for, else that of the base's own files."""
     if config.dtype == "f32":
         return torch.float32
-    base = find_model(base_of(folder)) if is_adapter(folder) else folder
-    settings = read_config(base / "config.json")
+    while is_adapter(folder):  # after preference tuning, of a model that has adapters itself
+        folder = find_model(base_of(folder))
+    settings = read_config(folder / "config.json")
     found = getattr(torch, str(settings.get("dtype") or settings.get("torch_dtype")), None)
     return found if isinstance(found, torch.dtype) else torch.float32
 
