@@ -43,7 +43,7 @@ def print_json(content: Any) -> None:
     """Print one JSON object on standard output, for programs."""
     import json
 
-    out().file.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
 
 def warn(message: str) -> None:

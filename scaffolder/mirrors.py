@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -342,7 +341,7 @@ def _show(system: System, *, as_json: bool, everything: bool) -> None:
             "mirrors": [vars(mirror) for mirror in MIRRORS],
             "hubs": {"official": HUB, "hf-mirror": HUB_MIRROR, "modelscope": MODELSCOPE},
         }
-        console.out().print_json(json.dumps(content, ensure_ascii=False))
+        console.print_json(content)
         return
     from rich.table import Table
 

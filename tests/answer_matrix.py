@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pytest
 import yaml
 
 from scaffolder.generate import Source, render, write
@@ -124,6 +125,13 @@ def label(answers: Answers) -> str:
         if value != defaults.get(name)
     ]
     return "-".join([*(answers[name] for name in CELL), *rest])
+
+
+def every_project() -> pytest.MarkDecorator:
+    """Runs a test with the `name` of each project: cells with their defaults, in the full layer the whole matrix."""
+    names = [label(answers) for answers in matrix()]
+    rows = [pytest.param(name, marks=[] if row < len(cells()) else pytest.mark.full) for row, name in enumerate(names)]
+    return pytest.mark.parametrize("name", rows)
 
 
 def _scratch() -> Path:

@@ -16,7 +16,19 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from answer_matrix import REPOSITORY, SOURCE, TEMPLATES, TEXTS, VERSION, cells, complete, label, matrix, rendered
+from answer_matrix import (
+    REPOSITORY,
+    SOURCE,
+    TEMPLATES,
+    TEXTS,
+    VERSION,
+    cells,
+    complete,
+    every_project,
+    label,
+    matrix,
+    rendered,
+)
 from environments import framework_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -32,11 +44,6 @@ def catalog_values(question: str) -> list[str]:
 
 MATRIX = {label(answers): answers for answers in matrix()}
 CELLS = [label(answers) for cell in cells() if (answers := complete(cell)) is not None]
-#: The cells with their defaults in the fast layer, every row of the matrix in the full one.
-every_project = pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if row < len(cells()) else pytest.mark.full) for row, name in enumerate(MATRIX)],
-)
 
 #: What a person who knows one project finds in every other one.
 EXPECTED = {
@@ -128,7 +135,7 @@ def sources(name: str) -> dict[str, list[PurePosixPath]]:
 # --- which files there are --------------------------------------------------------------------------------------
 
 
-@every_project
+@every_project()
 def test_files_are_those_of_the_templates(name: str) -> None:
     project = rendered(name)
     assert set(files(project)) == set(sources(name))
@@ -136,7 +143,7 @@ def test_files_are_those_of_the_templates(name: str) -> None:
     assert expected - set(files(project)) == set()
 
 
-@every_project
+@every_project()
 def test_no_two_sources_give_one_file(name: str) -> None:
     several = {file: list(map(str, origins)) for file, origins in sources(name).items() if len(origins) > 1}
     assert several == {}
@@ -153,7 +160,7 @@ def test_every_template_file_is_used_by_some_project() -> None:
     assert sorted(map(str, there - used)) == []
 
 
-@every_project
+@every_project()
 def test_names_are_valid_on_windows(name: str) -> None:
     names = list(files(rendered(name)))
     for path in names:
@@ -178,7 +185,7 @@ def test_the_same_modules_in_every_cell_of_a_task() -> None:
 # --- what is in them --------------------------------------------------------------------------------------------
 
 
-@every_project
+@every_project()
 def test_text_is_utf8_with_unix_line_ends_and_a_last_newline(name: str) -> None:
     for path, text in texts(rendered(name)).items():
         assert "\r" not in text, path
@@ -190,7 +197,7 @@ def test_text_is_utf8_with_unix_line_ends_and_a_last_newline(name: str) -> None:
             assert trailing == [], path
 
 
-@every_project
+@every_project()
 def test_nothing_of_the_template_language_is_left(name: str) -> None:
     project = rendered(name)
     for path, (source,) in sources(name).items():
@@ -202,14 +209,14 @@ def test_nothing_of_the_template_language_is_left(name: str) -> None:
             assert left == [] or (raw and path.startswith("tests/")), path
 
 
-@every_project
+@every_project()
 def test_python_compiles(name: str) -> None:
     for path, text in texts(rendered(name)).items():
         if path.endswith(".py"):
             compile(text, path, "exec", dont_inherit=True)
 
 
-@every_project
+@every_project()
 def test_ruff_with_the_projects_own_settings(name: str) -> None:
     """Lint at both ends of what the frameworks allow: syntax that the older Python lacks is an error there."""
     newest = ["--target-version=py314", "--extend-ignore=UP"]  # what would modernise the code for 3.14 alone
@@ -218,7 +225,7 @@ def test_ruff_with_the_projects_own_settings(name: str) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@every_project
+@every_project()
 def test_xml_json_yaml_and_toml_are_well_formed(name: str) -> None:
     for path, text in texts(rendered(name)).items():
         if path.endswith((".xml", ".iml")):
@@ -231,7 +238,7 @@ def test_xml_json_yaml_and_toml_are_well_formed(name: str) -> None:
             read_toml(rendered(name) / path)
 
 
-@every_project
+@every_project()
 def test_pyproject(name: str) -> None:
     answers = MATRIX[name]
     project = read_toml(rendered(name) / "pyproject.toml")["project"]
@@ -250,7 +257,7 @@ def test_pyproject(name: str) -> None:
     assert (rendered(name) / "LICENSE").exists() == (answers["license"] != "none")
 
 
-@every_project
+@every_project()
 def test_configurations_follow_the_schema(name: str) -> None:
     import jsonschema
 
@@ -264,7 +271,7 @@ def test_configurations_follow_the_schema(name: str) -> None:
         jsonschema.Draft7Validator(schema).validate(yaml.safe_load(text) or {})
 
 
-@every_project
+@every_project()
 def test_answers_are_recorded_without_those_of_one_machine(name: str) -> None:
     recorded = yaml.safe_load((rendered(name) / ".copier-answers.yml").read_text(encoding="utf-8"))
     assert recorded["_commit"] == VERSION

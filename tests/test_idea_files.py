@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from answer_matrix import TEMPLATES, cells, label, matrix, render_project, rendered, rendered_as
+from answer_matrix import TEMPLATES, every_project, render_project, rendered, rendered_as
 
 from scaffolder.pycharm.run_configuration import PYTHON, TESTS, file_name, read_run_configurations
 
@@ -40,15 +40,6 @@ def promised_to(name: str) -> dict[str, tuple[str, str]]:
     more = list(PROMISED_LLM)[: 0 if answers["task"] != "llm" else None if answers["framework"] == "pytorch" else 3]
     return PROMISED | {one: PROMISED_LLM[one] for one in more}
 
-
-#: The cells with their defaults in the fast layer, every row of the matrix in the full one.
-every_project = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(label(answers), marks=[] if row < len(cells()) else pytest.mark.full)
-        for row, answers in enumerate(matrix())
-    ],
-)
 
 #: Names that need escaping, quoting or another package name somewhere between copier, XML and the file system.
 AWKWARD_NAMES = [
@@ -110,7 +101,7 @@ def test_canonical_formatting(project: Path) -> None:
         assert text == canonical(text), path.name
 
 
-@every_project
+@every_project()
 def test_nothing_of_this_machine(name: str) -> None:
     project = rendered(name)
     for path in idea_files(project):
@@ -135,7 +126,7 @@ def test_files_of_one_person_are_ignored(project: Path) -> None:
     assert {"/workspace.xml", "/misc.xml", "/shelf/", "/httpRequests/", "/dataSources/"} <= set(ignored)
 
 
-@every_project
+@every_project()
 def test_run_configurations(name: str) -> None:
     project = rendered(name)
     configurations = {each.name: each for each in read_run_configurations(project)}

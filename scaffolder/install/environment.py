@@ -104,7 +104,7 @@ def create_environment(
                     given_up = True
                     continue
                 raise _install_error(project, failure, steps, log) from failure
-            except Interrupted:
+            except (Interrupted, KeyboardInterrupt):  # the latter while no step runs, or one is being started
                 raise Interrupted(_interrupted_text(project, steps)) from None
     (project / ".venv" / _UNFINISHED).unlink(missing_ok=True)
     return environment_python(project)
