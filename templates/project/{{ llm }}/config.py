@@ -214,6 +214,9 @@ class FinetuneConfig:
     compare_full: bool = False
     """Whether to train all weights beside it, to compare; only for small models."""
 
+    compare_epochs: int = 0
+    """Epochs of that comparison; 0: as many as `training.epochs`."""
+
     compare_learning_rate: float = 1e-3
     """Peak learning rate of that comparison, above 0."""
 
@@ -234,6 +237,7 @@ class FinetuneConfig:
     def __post_init__(self) -> None:
         check(self.answers >= 0, f"answers is {self.answers}: it must be 0 or more")
         check(self.answer_tokens >= 1, f"answer_tokens is {self.answer_tokens}: it must be 1 or more")
+        check(self.compare_epochs >= 0, f"compare_epochs is {self.compare_epochs}: it must be 0 or more")
         check(
             self.compare_learning_rate > 0,
             f"compare_learning_rate is {self.compare_learning_rate}: it must be above 0",

@@ -178,7 +178,7 @@ def finetune(config: FinetuneConfig) -> Run:
 
 
 def train_all_weights(config: FinetuneConfig, chats: Splits, run: Run) -> Metrics:
-    """Full fine-tuning of the same base on the same conversations, for as many epochs."""
+    """Full fine-tuning of the same base on the same conversations."""
     say("The same with all weights, to compare:")
     trainee = open_for_finetuning(config, MethodConfig(name="full"))
     model = trainee.text_model()
@@ -187,7 +187,11 @@ def train_all_weights(config: FinetuneConfig, chats: Splits, run: Run) -> Metric
     trainee.fit(
         encode_all(chats.train, model, config.chats),
         encode_all(chats.validation, model, config.chats),
-        replace(config.training, learning_rate=config.compare_learning_rate),
+        replace(
+            config.training,
+            epochs=config.compare_epochs or config.training.epochs,
+            learning_rate=config.compare_learning_rate,
+        ),
         where,
         capacity=min(config.chats.max_length, model.context),
     )

@@ -185,6 +185,9 @@ def open_trainee(
         enable_lora(opened.model, method.rank, lora_layers(opened.model))
     elif method.name == "frozen_embeddings":
         opened.model.backbone.token_embedding.trainable = False
+    for layer in opened.model.backbone._flatten_layers():
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0  # a help where text is read many times; a conversation is learned in few epochs
     return Trainee(replace(opened, source=str(base)), method, new=False)
 
 
