@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from answer_matrix import TEMPLATES, every_project, render_project, rendered, rendered_as
+from answer_matrix import TEMPLATES, every_project, label, matrix, render_project, rendered, rendered_as
 
 from scaffolder.pycharm.run_configuration import PYTHON, TESTS, file_name, read_run_configurations
 

@@ -1,8 +1,8 @@
 """Composes the sample chats from the lists in chat_words.py: `python data/compose_chats.py`.
 
-Every question can be answered from itself alone, so that a small model can truly learn it: to find a number in a
-sentence, to convert a date, a time or a unit. The test chats use names, things, numbers and wordings of their
-own, which occur in no other chat. The same seed gives the same files.
+Every question can be answered from itself alone, so that a small model can truly learn it: to find a number
+in a sentence, to convert a date, a time or a unit. The test chats use names, things, numbers and wordings of
+their own, which occur in no other chat. The same seed gives the same files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Turn = tuple[str, str]  # question and answer
 
 
 def held_out(value: int) -> bool:
-    """Whether a number (a day, a minute, a price …) is for test chats only; one in seven, with any last digit."""
+    """Whether a number (a day, a minute, …) is for test chats only: one in seven, with any last digit."""
     return value % 7 == 3
 
 
