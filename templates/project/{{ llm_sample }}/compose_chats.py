@@ -38,9 +38,7 @@ def number(random: Random, low: int, high: int, test: bool) -> int:
 
 def framed(question: str, random: Random, test: bool, chinese: bool) -> str:
     """The question, now and then with something before and after it."""
-    openings, endings = (
-        (lists.OPENINGS_ZH, lists.ENDINGS_ZH) if chinese else (lists.OPENINGS, lists.ENDINGS)
-    )
+    openings, endings = (lists.OPENINGS_ZH, lists.ENDINGS_ZH) if chinese else (lists.OPENINGS, lists.ENDINGS)
     blank = "" if chinese else " "
     if random.random() < FRAMED:
         question = openings.pick(random, test) + blank + question
