@@ -27,8 +27,8 @@ SINCE = {"llm": "v0.4.0"}
 EARLIER_CELLS = [
     pytest.param(cell, release, id=f"{label(cell)}-{release.tag}")
     for cell in cells()
-    for number, release in enumerate(RELEASES[:-1])
-    if SINCE.get(cell["task"], RELEASES[0].tag) in [one.tag for one in RELEASES[: number + 1]]
+    for number, release in enumerate(EARLIER, start=1)
+    if SINCE.get(cell["task"], RELEASES[0].tag) in [one.tag for one in RELEASES[:number]]
 ]
 
 
