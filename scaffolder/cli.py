@@ -146,6 +146,32 @@ def _app(language_given: bool) -> typer.Typer:
             str | None,
             typer.Option("--target-column", metavar="NAME", help=_("The column of your table to predict.")),
         ] = None,
+        template: Annotated[
+            str | None,
+            typer.Option(
+                "--template",
+                metavar="SOURCE",
+                help=_(
+                    "Somebody else's template (cookiecutter or copier): a git URL, gh:owner/name, folder, zip, wheel."
+                ),
+            ),
+        ] = None,
+        to: Annotated[
+            str | None, typer.Option("--to", metavar="VERSION", help=_("This tag, branch or commit of that template."))
+        ] = None,
+        directory: Annotated[
+            str | None,
+            typer.Option("--directory", metavar="FOLDER", help=_("The template's folder in its repository.")),
+        ] = None,
+        trust: Annotated[
+            bool, typer.Option("--trust", help=_("Let that template run the code that it brings along."))
+        ] = False,
+        overlay: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--overlay", metavar="SOURCE", help=_("A house style laid over the templates: a git URL or a folder.")
+            ),
+        ] = None,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help=_("Show the files and the decisions, and write nothing."))
         ] = False,
@@ -155,6 +181,25 @@ def _app(language_given: bool) -> typer.Typer:
         ] = False,
         lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
     ) -> int:
+        if template is not None:
+            from scaffolder.foreign.command import Options as ForeignOptions
+            from scaffolder.foreign.command import run_foreign
+
+            return run_foreign(
+                ForeignOptions(
+                    template=template,
+                    path=path,
+                    to=to,
+                    directory=directory,
+                    settings=settings or (),
+                    answers_file=answers,
+                    trust=trust,
+                    defaults=defaults,
+                    yes=yes,
+                    dry_run=dry_run,
+                    as_json=as_json,
+                )
+            )
         from scaffolder.init import Options, run_init
 
         return run_init(
@@ -164,6 +209,7 @@ def _app(language_given: bool) -> typer.Typer:
                 answers_file=answers,
                 data=data,
                 target_column=target_column,
+                overlays=overlay or (),
                 defaults=defaults,
                 yes=yes,
                 dry_run=dry_run,
@@ -188,20 +234,49 @@ def _app(language_given: bool) -> typer.Typer:
         ] = None,
         settings: Annotated[
             list[str] | None,
-            typer.Option("--set", metavar="KEY=VALUE", help=_("Answer one question; may be repeated.")),
+            typer.Option(
+                "--set", metavar="KEY=VALUE", help=_("Change an answer, or answer a new question; may be repeated.")
+            ),
         ] = None,
+        conflict: Annotated[
+            str,
+            typer.Option(
+                "--conflict", metavar="STYLE", help=_("Where both changed a line: inline (markers in the file) or rej.")
+            ),
+        ] = "inline",
+        resolve: Annotated[
+            str,
+            typer.Option(
+                "--resolve",
+                metavar="HOW",
+                help=_("Settle the conflicts that are left: ask (one by one), mine or theirs."),
+            ),
+        ] = "",
+        undo: Annotated[
+            bool, typer.Option("--undo", help=_("Put everything back as it was before the last update."))
+        ] = False,
         yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
         as_json: Annotated[
             bool, typer.Option("--json", help=_("Print one JSON object on standard output, and ask nothing."))
         ] = False,
         lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
     ) -> int:
-        from scaffolder.answers import from_settings
-        from scaffolder.catalog import catalog
-        from scaffolder.update_command import run_update
+        from scaffolder.update_command import Options, run_update
 
-        changed = from_settings(settings or (), catalog())
-        return run_update(project, check=check, diff=diff, to=to, settings=changed, yes=yes, as_json=as_json)
+        return run_update(
+            Options(
+                project=project,
+                check=check,
+                diff=diff,
+                to=to,
+                settings=settings or (),
+                conflict=conflict,
+                resolve=resolve,
+                undo=undo,
+                yes=yes,
+                as_json=as_json,
+            )
+        )
 
     @app.command(
         cls=_Command,
@@ -385,8 +460,11 @@ def _app(language_given: bool) -> typer.Typer:
             use=use, hub=hub, listing=list_, undo=undo, dry_run=dry_run, as_json=as_json, project=project
         )
 
+    from scaffolder.ecosystem_app import add_commands, templates_app
     from scaffolder.pycharm.app import pycharm_app
 
+    add_commands(app, _Command)
+    app.add_typer(templates_app(_Group, _Command), name="templates")
     app.add_typer(pycharm_app(_Group, _Command), name="pycharm")
     return app
 

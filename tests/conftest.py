@@ -28,6 +28,23 @@ class Result:
     err: str
 
 
+#: Take a quarter of an hour each; everything else goes on beside them.
+LONGEST = ("test_every_run_configuration[tensorflow-llm]", "test_every_run_configuration[pytorch-llm]")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the two test processes begin with the longest tests, so that neither has one of them left at the end.
+
+    pytest-xdist's worksteal gives the first half of the list to one process and the second half to the other.
+    """
+    longest = sorted((item for item in items if item.name in LONGEST), key=lambda item: LONGEST.index(item.name))
+    if len(longest) < 2 or len(items) < 10:
+        return
+    others = [item for item in items if item not in longest]
+    middle = len(items) // 2 - 1
+    items[:] = [longest[0], *others[:middle], longest[1], *others[middle:]]
+
+
 @pytest.fixture(autouse=True)
 def surrounding(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """English, no colour, and nothing written into the person's own folders."""
