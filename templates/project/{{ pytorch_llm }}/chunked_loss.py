@@ -64,11 +64,12 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         losses = torch.empty(len(targets), dtype=_exact(dtype), device=hidden.device)
         hidden_gradient = torch.empty_like(hidden) if hidden_learns else None
         weight_gradient = torch.zeros_like(weight, dtype=_exact(dtype)) if weight_learns else None
+        room = _room(hidden, weight, chunk, dtype)
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, len(targets), chunk):
                 part = slice(start, start + chunk)
                 inputs = hidden[part].to(dtype)
-                losses[part], gradient = _losses(inputs, compute_weight, targets[part], softcap)
+                losses[part], gradient = _losses(inputs, compute_weight, targets[part], softcap, room)
                 if hidden_gradient is not None:
                     hidden_gradient[part] = gradient.to(dtype) @ compute_weight
                 if weight_gradient is not None:
@@ -96,13 +97,33 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return hidden_gradient, weight_gradient, None, None, None, None
 
 
-def _losses(hidden: Tensor, weight: Tensor, targets: Tensor, softcap: float | None) -> tuple[Tensor, Tensor]:
+def _room(hidden: Tensor, weight: Tensor, chunk: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Memory for the logits of a chunk and for their gradients, used again for every chunk: new memory would
+    have to be handed out page by page each time, which takes a processor longer than filling it."""
+    shape = (min(chunk, len(hidden)), len(weight))
+    return (
+        torch.empty(shape, dtype=_exact(dtype), device=hidden.device),
+        torch.empty(shape, dtype=_exact(dtype), device=hidden.device),
+    )
+
+
+def _losses(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    softcap: float | None,
+    room: tuple[Tensor, Tensor],
+) -> tuple[Tensor, Tensor]:
     """The loss of each token, (n,), and the gradients of their sum by the logits before the cap, (n, V)."""
-    logits = (hidden @ weight.T).to(_exact(hidden.dtype))
+    logits, gradient = (memory[: len(hidden)] for memory in room)
+    if hidden.dtype == logits.dtype:
+        torch.mm(hidden, weight.T, out=logits)
+    else:
+        logits.copy_(hidden @ weight.T)
     if softcap:
-        logits = softcap * torch.tanh(logits / softcap)
+        logits.div_(softcap).tanh_().mul_(softcap)
     columns = targets[:, None]
-    gradient = torch.softmax(logits, dim=-1)  # probabilities, and below minus 1 for the target
+    torch.softmax(logits, dim=-1, out=gradient)  # probabilities, and below minus 1 for the target
     # log Σ exp(logits) without a second pass: the likeliest token's p is at least 1 / V, so its log is exact.
     log_sum = logits.amax(-1) - gradient.amax(-1).log()
     losses = log_sum - logits.gather(1, columns).squeeze(1)
@@ -125,10 +146,12 @@ def _add_weight_gradient(
 ) -> None:
     """Add the gradient by the weight for losses that do not count alike: their logits are computed again."""
     compute_weight = weight.to(ctx.dtype)
+    room = _room(hidden, weight, ctx.chunk, ctx.dtype)
     for start in range(0, len(targets), ctx.chunk):
         part = slice(start, start + ctx.chunk)
         inputs = hidden[part].to(ctx.dtype)
-        by_logits = _losses(inputs, compute_weight, targets[part], ctx.softcap)[1] * gradient[part, None]
+        by_logits = _losses(inputs, compute_weight, targets[part], ctx.softcap, room)[1]
+        by_logits *= gradient[part, None]
         _add_product(total, by_logits.to(ctx.dtype), inputs)
 
 
