@@ -37,6 +37,11 @@ class Project:
     def answers(self) -> dict[str, Any]:
         return {key: value for key, value in self.recorded.items() if not key.startswith("_")}
 
+    @property
+    def overlays(self) -> list[dict[str, str]]:
+        """The overlays that were laid over the templates, each with its `source` and its `version`."""
+        return list(self.recorded.get("_overlays") or [])
+
     @cached_property
     def repository(self) -> Path:
         """The root of the git repository that holds the project: its own folder or one above.
@@ -82,6 +87,23 @@ class Project:
                 next(entries, None)
             found.append(entry[3:].removeprefix(self.prefix))
         return found
+
+    def conflicts(self) -> list[str]:
+        """Paths that are not settled since an update: unmerged in git, or still with the update's markers in them."""
+        from scaffolder import journal
+        from scaffolder.three_way import OURS_LABEL, THEIRS_LABEL
+
+        _repository = self.repository
+        entries = self.git("ls-files", "--unmerged", "-z").split("\0")
+        found = {entry.split("\t", 1)[1] for entry in entries if entry}
+        last = journal.last(self)
+        for path in last.conflicts if last is not None else ():
+            file = self.folder / path
+            if file.is_file() and not file.is_symlink():
+                lines = {line.rstrip(b"\r") for line in file.read_bytes().split(b"\n")}
+                if f"<<<<<<< {OURS_LABEL}".encode() in lines and f">>>>>>> {THEIRS_LABEL}".encode() in lines:
+                    found.add(path)
+        return sorted(found)
 
     def git(self, *arguments: str, data: bytes | None = None, at_top: bool = False) -> str:
         """Run git in the project (or at the repository's root) and return what it prints.

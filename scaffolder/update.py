@@ -1,31 +1,41 @@
 """`newmodel update`: bring the templates' improvements into a project and keep every edit of the person's.
 
 The old and the new template version are rendered with the project's answers, merged with the project's files in a
-scratch repository (`three_way`), and only the finished result is written to the project. It works without a network:
-all released versions came with newmodel (`template_source`).
+scratch repository (`three_way`), and only the finished result is written to the project, as one transaction
+(`journal`), which `undo` takes back. It works without a network: all released versions came with newmodel
+(`template_source`).
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.version import InvalidVersion, Version
 
-from scaffolder.answers import Answer
-from scaffolder.catalog import Catalog
-from scaffolder.errors import NewmodelError, os_error
-from scaffolder.generate import Source, render, write
-from scaffolder.messages import _
-from scaffolder.project import ANSWERS_FILE, Project
-from scaffolder.questions import Interview
-from scaffolder.template_source import TEMPLATE_URL, Release, Releases, is_development
+from scaffolder import journal, migrations
+from scaffolder.errors import NewmodelError
+from scaffolder.messages import _, ngettext
+from scaffolder.project import ANSWERS_FILE, Project, open_project
+from scaffolder.template_source import (
+    TEMPLATE_URL,
+    Release,
+    Releases,
+    current_version,
+    is_development,
+    templates_folder,
+)
 from scaffolder.three_way import Change, Merged, Outcome, merge_folders
+
+if TYPE_CHECKING:
+    from scaffolder.generate import Source
 
 #: Larger files are never renamed template files; they are left out of the merge.
 _MAX_FOREIGN_BYTES = 2_000_000
@@ -38,9 +48,16 @@ class Update:
     Attributes:
         project: The project.
         old: Template version that the project has now.
-        new: Template version that it will have.
+        new: Template version that it will have; the same as `old` where only answers (or overlays) change.
         merged: The merge.
         windows_lines: Paths that the person keeps with CRLF line ends; the merge itself sees LF only.
+        answers: What the project will record.
+        reset: Names of recorded answers that the new ones make impossible; they have their default again.
+        notes: What could not be migrated by itself, a sentence each, for the person to look at.
+        seen: SHA-256 of each of the project's files as the merge saw it, by path. `apply` refuses where one has
+            changed since.
+        executable: Paths that the new template version makes executable.
+        moved: New paths of the person's files that a migration moves.
     """
 
     project: Project
@@ -48,6 +65,12 @@ class Update:
     new: Release
     merged: Merged
     windows_lines: frozenset[str] = field(default_factory=frozenset)
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    reset: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    seen: Mapping[str, str] = field(default_factory=dict)
+    executable: frozenset[str] = field(default_factory=frozenset)
+    moved: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -59,8 +82,36 @@ class Update:
         return self.merged.conflicts
 
 
-def available(project: Project, releases: Releases, to: str | None = None) -> tuple[Release, Release] | None:
+def opened(folder: Path, say: Callable[[str], None]) -> Project:
+    """The project in `folder`; what an interrupted update left there is put back first.
+
+    Every command that changes a project, or looks at what an update would change, begins here.
+
+    Args:
+        say: Takes one sentence for the person about what was interrupted, if anything was.
+
+    Raises:
+        NewmodelError: If newmodel made no such project, or another newmodel is at work on it.
+    """
+    project = open_project(folder)
+    recovered = journal.recover(project)
+    if recovered is None:
+        return project
+    say(recovered.sentence)
+    return open_project(folder)
+
+
+def available(
+    project: Project,
+    releases: Releases,
+    to: str | None = None,
+    *,
+    settings: Iterable[str] | Mapping[str, Any] = (),
+) -> tuple[Release, Release] | None:
     """The version the project has and the one it can get; None where it is up to date.
+
+    Both are the same where there is no newer version, but answers are to be changed (`settings`) or one of the
+    project's overlays has a newer version.
 
     Raises:
         NewmodelError: If the project is of another template or of a version that was never released.
@@ -71,17 +122,13 @@ def available(project: Project, releases: Releases, to: str | None = None) -> tu
                 project=project.folder, source=project.source
             )
         )
+    changed = bool(settings) or _overlays_changed(project)
     if is_development(project.version):
-        raise NewmodelError(
-            _(
-                "{project} was made from an unreleased state of the templates ({version}), which cannot be "
-                "compared with a newer one; make a new project from a release and move your changes there."
-            ).format(project=project.folder, version=project.version)
-        )
+        return _unreleased(project, to, changed=changed)
     old = releases.find(project.version)
     new = releases.find(to) if to else releases.newest()
     if new is None or _number(new) == _number(old):
-        return None
+        return (old, old) if changed else None
     if _number(new) < _number(old):
         if to is None:
             raise NewmodelError(
@@ -97,13 +144,35 @@ def available(project: Project, releases: Releases, to: str | None = None) -> tu
     return old, new
 
 
+def _unreleased(project: Project, to: str | None, *, changed: bool) -> tuple[Release, Release] | None:
+    """What a project made from changed templates can get: other answers, as long as they are the same templates."""
+    current = current_version()
+    if project.version != current or to not in (None, current):
+        raise NewmodelError(
+            _(
+                "{project} was made from an unreleased state of the templates ({version}), which cannot be "
+                "compared with a newer one; make a new project from a release and move your changes there."
+            ).format(project=project.folder, version=project.version)
+        )
+    state = Release(version=current.removeprefix("v"), commit="", digest="")
+    return (state, state) if changed else None
+
+
+def _overlays_changed(project: Project) -> bool:
+    if not project.overlays:
+        return False
+    from scaffolder.overlay import newest
+
+    return list(newest(project.overlays)) != project.overlays
+
+
 @contextmanager
 def prepare(
     project: Project,
     releases: Releases,
     versions: tuple[Release, Release],
     *,
-    settings: Mapping[str, Any] | None = None,
+    settings: Iterable[str] | Mapping[str, Any] = (),
     ask: bool = False,
 ) -> Iterator[Update]:
     """Merge in a scratch folder, which is gone when the context ends; the project is only read.
@@ -112,124 +181,146 @@ def prepare(
         project: The project.
         releases: Where the template versions are.
         versions: What `available` answered.
-        settings: Answers to change or to add.
+        settings: Answers to change or to add, `key=value` texts or values by key; they are checked against the new
+            version's questions.
         ask: Whether new questions are asked in the terminal; otherwise they get their defaults.
 
     Raises:
-        NewmodelError: If git is missing, the project is not under version control, or has uncommitted edits.
+        NewmodelError: If a setting is wrong, git is missing, or the project is not under version control, has
+            uncommitted edits or conflicts of an earlier update.
     """
-    _refuse_uncommitted_edits(project)
+    from scaffolder.changed_answers import changed_answers
+
+    _refuse_conflicts(project)
     old, new = versions
+    source = _source(project, releases, new, newest=True)
+    moves = migrations.between(source.folder, old.version, new.version)
+    recorded = migrations.rename_answers(moves, project.answers)
+    changed = changed_answers(source, recorded, settings, ask=ask)
+    _refuse_uncommitted_edits(project)
     with tempfile.TemporaryDirectory(prefix="newmodel-update-", ignore_cleanup_errors=True) as name:
         scratch = Path(name)
         base, ours, theirs = scratch / "base", scratch / "ours", scratch / "theirs"
-        _render(Source(releases.unpack(old), old.tag), project.answers, base)
-        source = Source(releases.unpack(new), new.tag)
-        _render(source, _answers(source, {**project.answers, **(settings or {})}, ask=ask), theirs)
-        windows_lines = _copy_project(project, ours, base, theirs)
+        _render(_source(project, releases, old), project.answers, base)
+        _render(source, changed.values, theirs)
+        copied = _copy_project(project, ours, base, theirs)
         # The answers are a record of what was rendered, not something to merge.
         shutil.copyfile(base / ANSWERS_FILE, ours / ANSWERS_FILE)
+        executable = _executable(base, theirs)
+        migrated = migrations.migrate(moves, project.answers, base, ours, scratch / "before")
+        merged = merge_folders(base, ours, theirs, scratch / "merge")
         yield Update(
             project=project,
             old=old,
             new=new,
-            merged=merge_folders(base, ours, theirs, scratch / "merge"),
-            windows_lines=windows_lines,
+            merged=migrations.seen_from_before(merged, migrated),
+            windows_lines=copied.windows_lines | migrated.moved(copied.windows_lines),
+            answers=changed.values,
+            reset=changed.reset,
+            notes=migrated.notes,
+            seen=copied.seen,
+            executable=executable,
+            moved=frozenset(migrated.moves.values()),
         )
 
 
-def _answers(source: Source, known: dict[str, Any], *, ask: bool) -> dict[str, Answer]:
-    """The answers for the new version: those known, and those to the questions that are new."""
-    catalog = Catalog(source.folder)
-    known = {name: answer for name, answer in known.items() if name in catalog.questions}
-    return Interview(catalog, None, known, ask=ask, source=source).run().values
+def _source(project: Project, releases: Releases, release: Release, *, newest: bool = False) -> Source:
+    """The templates of one version, with the project's overlays laid over them (`newest`: as they are now)."""
+    from scaffolder.generate import Source
+
+    folder = releases.unpack(release) if release.commit else templates_folder()
+    source = Source(folder, release.tag)
+    if not project.overlays:
+        return source
+    from scaffolder import overlay
+
+    return overlay.compose(source, overlay.newest(project.overlays) if newest else project.overlays)
 
 
-def _render(source: Source, answers: Mapping[str, Answer], target: Path) -> None:
+def _render(source: Source, answers: Mapping[str, Any], target: Path) -> None:
+    from scaffolder.generate import render, write
+
     target.mkdir()
     write(render(answers, target, source), target)
 
 
-def apply(update: Update) -> None:
-    """Write the merge to the project; if that fails, every file is put back as it was.
+def _executable(base: Path, theirs: Path) -> frozenset[str]:
+    """Files that the new version makes executable and the old one did not."""
+    if sys.platform == "win32":
+        return frozenset()
+    now = {path for path in _paths(theirs) if (theirs / path).stat().st_mode & 0o100}
+    return frozenset(path for path in now if not (base / path).is_file() or not (base / path).stat().st_mode & 0o100)
+
+
+def apply(update: Update, *, contents: Mapping[str, bytes] | None = None, settled: Collection[str] = ()) -> None:
+    """Write the merge to the project, all of it or nothing, whatever happens (see `journal`); `undo` takes it back.
+
+    Args:
+        update: What `prepare` made; its context must not have ended.
+        contents: By path, what to write instead of the merge's result, or beside it: how a conflict was settled, the
+            `.rej` file of another. With LF line ends.
+        settled: Paths of conflicts that are none any more, so that git is not told of them.
 
     Raises:
-        NewmodelError: If a file cannot be written; the project is then unchanged.
+        NewmodelError: If a file cannot be written or was edited since `prepare`; the project is then unchanged.
     """
-    folder = update.project.folder
-    with tempfile.TemporaryDirectory(prefix="newmodel-backup-") as name:
-        backup = Path(name)
-        touched: list[str] = []
-        try:
-            for change in update.changes:
-                if change.outcome in (Outcome.STAYS, Outcome.STAYS_DELETED):
-                    continue
-                target = folder / change.path
-                if target.exists():
-                    saved = backup / change.path
-                    saved.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy2(target, saved)
-                touched.append(change.path)
-                _write(update, change, target)
-        except OSError as error:
-            for path in reversed(touched):
-                _restore(folder / path, backup / path)
-            raise os_error(error, folder) from error
-    _record_conflicts(update)
+    instead = contents or {}
+    files: dict[str, journal.Content | None] = {}
+    for change in update.changes:
+        if change.outcome is Outcome.DELETED:
+            files[change.path] = None
+        elif change.outcome not in (Outcome.STAYS, Outcome.STAYS_DELETED) and change.path not in instead:
+            files[change.path] = _content(update, change.path, (update.merged.folder / change.path).read_bytes())
+    for path, content in instead.items():
+        files[path] = _content(update, path, content)
+    conflicts = [change for change in update.conflicts if change.path not in settled]
+    journal.transact(
+        update.project,
+        journal.Transaction(
+            kind=journal.UPDATE,
+            old=update.old.tag,
+            new=update.new.tag,
+            files=files,
+            expected={path: update.seen[path] for path in files if path in update.seen},
+            index=_stages(update, conflicts),
+            conflicts=tuple(change.path for change in conflicts),
+        ),
+    )
 
 
-def _write(update: Update, change: Change, target: Path) -> None:
-    if change.outcome is Outcome.DELETED:
-        target.unlink()
-        _remove_empty(target.parent, update.project.folder)
-        return
-    content = update.merged.folder.joinpath(change.path).read_bytes()
-    if change.path in update.windows_lines:
+def _content(update: Update, path: str, content: bytes) -> journal.Content:
+    if path in update.windows_lines:
         content = content.replace(b"\n", b"\r\n")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(target.name + ".newmodel-tmp")
-    try:
-        temporary.write_bytes(content)
-        if target.exists():
-            shutil.copymode(target, temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    return journal.Content(content=content, executable=path in update.executable)
 
 
-def _restore(target: Path, saved: Path) -> None:
-    if saved.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(saved, target)
-    else:
-        target.unlink(missing_ok=True)
-
-
-def _remove_empty(folder: Path, top: Path) -> None:
-    while folder != top and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
-
-
-def _record_conflicts(update: Update) -> None:
-    """Put the three sides of each conflict into git's index, so that git and PyCharm's merge tool show them."""
+def _stages(update: Update, conflicts: Iterable[Change]) -> dict[str, tuple[str, ...]]:
+    """The three sides of each conflict for git's index, so that git and PyCharm's merge tool show them."""
     project = update.project
     tracked = set(project.tracked())
-    lines = []
-    for change in update.conflicts:
-        if change.path not in tracked:
+    found = {}
+    for change in conflicts:
+        if change.path not in tracked and change.path not in update.moved:
             continue
-        path = project.prefix + change.path
-        lines.append(f"0 {'0' * 40}\t{path}")
-        for number, mode, digest in change.stages:
-            content = update.merged.blob(digest)
-            ours = project.git("hash-object", "-w", "--stdin", data=content, at_top=True).strip()
-            lines.append(f"{mode} {ours} {number}\t{path}")
-    if lines:
-        project.git(
-            "update-index", "--index-info", data=("\n".join(lines) + "\n").encode("utf-8", "surrogateescape"),
-            at_top=True,
-        )  # fmt: skip
+        found[change.path] = tuple(
+            f"{mode} {project.git('hash-object', '-w', '--stdin', data=update.merged.blob(digest)).strip()} {number}"
+            for number, mode, digest in change.stages
+        )
+    return found
+
+
+def _refuse_conflicts(project: Project) -> None:
+    left = project.conflicts()
+    if left:
+        raise NewmodelError(
+            ngettext(
+                "{files} still has a conflict of an earlier update. Settle it with newmodel update --resolve ask and "
+                "commit, or take that update back with newmodel update --undo.",
+                "These files still have conflicts of an earlier update: {files}. Settle them with newmodel update "
+                "--resolve ask and commit, or take that update back with newmodel update --undo.",
+                len(left),
+            ).format(files=", ".join(left))
+        )
 
 
 def _refuse_uncommitted_edits(project: Project) -> None:
@@ -251,23 +342,37 @@ def written_by_tools(path: str) -> bool:
     return path == "uv.lock" or path.startswith(".idea/")
 
 
-def _copy_project(project: Project, ours: Path, base: Path, theirs: Path) -> frozenset[str]:
-    """Copy the project's files into `ours` and return those that have CRLF line ends.
+@dataclass(frozen=True, kw_only=True)
+class _Copied:
+    """What `_copy_project` saw.
 
-    Those are: what git tracks, and whatever is at a path that the template writes.
+    Attributes:
+        windows_lines: Paths of files with CRLF line ends.
+        seen: SHA-256 of each file as it is in the project.
     """
+
+    windows_lines: frozenset[str]
+    seen: Mapping[str, str]
+
+
+def _copy_project(project: Project, ours: Path, base: Path, theirs: Path) -> _Copied:
+    """Copy the project's files into `ours`: what git tracks, and whatever is at a path that the template writes."""
     ours.mkdir()
     before, after = _paths(base), _paths(theirs)
     tracked = set(project.tracked())
     windows_lines = set()
+    seen = {}
     for path in sorted(tracked | before | after):
         source = project.folder / path
         if source.is_symlink() or not source.is_file():
+            if path in after - before and os.path.lexists(source):
+                _refuse_other(project, path)
             continue
         template_file = path in before or path in after
         if not template_file and source.stat().st_size > _MAX_FOREIGN_BYTES:
             continue
         content = source.read_bytes()
+        seen[path] = journal.sha256(content)
         if path not in tracked and path not in before and not written_by_tools(path):
             _refuse_untracked(project, path, content, (theirs / path).read_bytes())
         if _has_windows_lines(content) and _has_unix_lines(path, base, theirs):
@@ -276,7 +381,16 @@ def _copy_project(project: Project, ours: Path, base: Path, theirs: Path) -> fro
         target = ours / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-    return frozenset(windows_lines)
+    return _Copied(windows_lines=frozenset(windows_lines), seen=seen)
+
+
+def _refuse_other(project: Project, path: str) -> None:
+    raise NewmodelError(
+        _(
+            "The new template version brings the file {file}, and in {project} that is a folder or a link; "
+            "rename it and try again."
+        ).format(file=path, project=project.folder)
+    )
 
 
 def _refuse_untracked(project: Project, path: str, content: bytes, new: bytes) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scaffolder import template_source, update
+from scaffolder import journal, template_source, update
 from scaffolder.errors import NewmodelError
 from scaffolder.generate import Source, render
 from scaffolder.generate import write as write_project
@@ -310,14 +310,14 @@ def test_a_failure_in_the_middle_puts_everything_back(versions, monkeypatch: pyt
             "project/{{ package }}/data.py": None,
         }
     )
-    real = update._write
+    real = journal._move
 
-    def full_disk(prepared: update.Update, change: update.Change, target: Path) -> None:
-        if change.path == "train.py":
+    def full_disk(staged: Path, target: Path, temporary: Path) -> None:
+        if target.name == "train.py":
             raise OSError(28, "No space left on device")
-        real(prepared, change, target)
+        real(staged, target, temporary)
 
-    monkeypatch.setattr(update, "_write", full_disk)
+    monkeypatch.setattr(journal, "_move", full_disk)
     with pytest.raises(NewmodelError, match="disk"):
         run(project, releases)
     assert git(project.folder, "status", "--porcelain") == ""
