@@ -55,6 +55,8 @@ TASKS: dict[str, dict[str, Any]] = {
     "lora": {"learning_rate": 1e-3, "clip_norm": 0.0, "beta2": 0.999, "capacity": 1024, "rows": 2},
 }
 VARIANTS = {
+    ("ours", "pretrain"): ("packed", "packed+compile"),
+    ("ours", "tune"): ("packed",),
     ("trainer", "pretrain"): ("padded", "padded+compile"),
     ("sft", "pretrain"): ("padded", "padded+compile"),
     ("litgpt", "pretrain"): ("padded", "padded+compile"),
@@ -254,14 +256,16 @@ def prepare(python: Path, project: Path, folder: Path, settings: Settings, model
 def make_workers(
     python: Path, litgpt: Path, project: Path, folder: Path, task: str, *, compiled: bool
 ) -> dict[str, list[Worker]]:
-    """Every system with each of its settings; ours has none to choose from."""
+    """Every system with each of its settings."""
     kind = task if task == "pretrain" else "tune"
-    ours = Worker("ours", "packed", [str(python), str(HERE / "ours.py"), str(project), str(folder), "packed"])
-    workers = {"ours": [ours]}
-    for name in ("trainer", "sft", "litgpt"):
-        script, interpreter = ("litgpt_loops.py", litgpt) if name == "litgpt" else ("trainers.py", python)
+    workers = {}
+    for name in ("ours", "trainer", "sft", "litgpt"):
+        command = {
+            "ours": [python, HERE / "ours.py", project],
+            "litgpt": [litgpt, HERE / "litgpt_loops.py", name],
+        }.get(name, [python, HERE / "trainers.py", name])
         workers[name] = [
-            Worker(name, variant, [str(interpreter), str(HERE / script), name, str(folder), variant])
+            Worker(name, variant, [*map(str, command), str(folder), variant])
             for variant in VARIANTS[name, kind]
             if compiled or "compile" not in variant
         ]

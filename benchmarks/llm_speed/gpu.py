@@ -71,7 +71,7 @@ def pretraining(folder: Path, preset: str, context: int = 4096, rows: int = 4) -
     config = decoder_config(sized(ModelConfig(preset=preset)), 65_536)  # type: ignore[arg-type]
     decoder = Decoder(config)
     trainee = Trainee(decoder, context, betas=(0.9, 0.95), savings=[])
-    training = TrainingConfig(epochs=1, batch_size=rows, precision="bfloat16", device="gpu")
+    training = TrainingConfig(epochs=1, batch_size=rows, precision="bfloat16", device="gpu", compile=True)
     torch.cuda.reset_peak_memory_stats()
     times = step_times(trainee, random_blocks(20 * rows, context, config.vocab_size), training, folder / preset)
     multiplied = trainee.parameters - (0 if config.tie_word_embeddings else decoder.model.embed_tokens.weight.numel())

@@ -56,6 +56,7 @@ def main() -> None:
         clip_norm=settings.clip_norm,
         precision="bfloat16" if settings.bf16 else "float32",
         patience=0,
+        compile="compile" in sys.argv[3],
     )
     with tempfile.TemporaryDirectory() as scratch:
         run = Run(Path(scratch), "train")

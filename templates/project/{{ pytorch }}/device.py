@@ -5,12 +5,15 @@ from __future__ import annotations
 import atexit
 import os
 import platform
+import shutil
 import time
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import TorchDynamoPlugin
 from torch import nn
 
 from .errors import UserError
@@ -37,6 +40,8 @@ def prepare(config: TrainingConfig) -> None:
                 f"training.precision is bfloat16, but {torch.cuda.get_device_name()} cannot compute so: "
                 "set it to float16 or float32."
             )
+    if config.compile and (missing := missing_compiler(gpu)):
+        raise UserError(f"training.compile needs {missing}, which is not here: install it or set it to false.")
     seed_everything(config.seed)
 
 
@@ -45,11 +50,26 @@ def uses_gpu(config: TrainingConfig) -> bool:
     return config.device != "cpu" and torch.accelerator.is_available()
 
 
+def missing_compiler(gpu: bool) -> str:
+    """What torch.compile calls and does not find; empty where all is there."""
+    if gpu and torch.cuda.is_available():
+        return "" if find_spec("triton") else "the package triton"
+    names = (os.environ.get("CXX", ""), "g++", "clang++", "c++", "cl")
+    return "" if any(shutil.which(name) for name in names if name) else "a C++ compiler (such as g++)"
+
+
 def make_accelerator(config: TrainingConfig) -> Accelerator:
     """Accelerate's handle on device, precision and processes. Raises UserError as `prepare` does."""
     prepare(config)
     AcceleratorState._reset_state()  # or a second training could not have another precision
-    accelerator = Accelerator(cpu=not uses_gpu(config), mixed_precision=MIXED_PRECISION[config.precision])
+    accelerator = Accelerator(
+        cpu=not uses_gpu(config),
+        mixed_precision=MIXED_PRECISION[config.precision],
+        # Layers that repeat are compiled one by one: they share their code, so only the first takes time.
+        dynamo_plugin=TorchDynamoPlugin(
+            backend="inductor" if config.compile else "no", use_regional_compilation=True
+        ),
+    )
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if accelerator.num_processes != started:
         raise UserError(

@@ -38,6 +38,10 @@ class TrainingConfig:
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the computation; weights stay float32. float16 needs a GPU."""
 
+    compile: bool = False
+    """Make few large operations of many small ones first (torch.compile): a wait of seconds to minutes at the
+    start, then faster steps, the more so on a GPU. For batches of one shape, as in pretraining."""
+
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to compute; auto takes a GPU where PyTorch finds one."""
 
