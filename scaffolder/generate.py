@@ -266,7 +266,8 @@ def _parse(path: PurePosixPath, content: bytes) -> None:
 
         ElementTree.fromstring(content)  # noqa: S314 - our own text
     elif path.suffix in (".yaml", ".yml"):
-        yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        # a file for Kubernetes holds several documents
+        list(yaml.load_all(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     elif path.suffix == ".json":
         json.loads(content)
     elif path.suffix == ".toml":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -30,6 +31,8 @@ def describe_environment(config: Any) -> dict[str, Any]:
         "commit": git("rev-parse", "HEAD"),
         "uncommitted_changes": bool(git("status", "--porcelain")),
     }
+    if job := os.environ.get("TRAINING_JOB"):  # a cluster's: started again, it looks for its run by this name
+        facts["job"] = job
     training = getattr(config, "training", None)
     if training is not None:
         from .device import describe_device  # imports the framework, which takes seconds
