@@ -18,6 +18,7 @@ import pexpect
 import pyte
 
 from scaffolder.catalog import catalog
+from scaffolder.questions import Interview
 
 ROOT = Path(__file__).resolve().parent.parent
 DOWN = "\x1b[B"
@@ -108,19 +109,13 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
         one.process.close(force=True)
 
 
-#: Questions that the default answers leave out: of a table of one's own, of a licence, of a language model.
-NOT_BY_DEFAULT = {
-    *("data_file", "target_column", "copyright_holder"),
-    *("base_model", "base_model_name", "hub", "method"),
-}
-
-
 @pytest.mark.full
 def test_every_question_with_its_default(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     person = terminal("init")
     person.answer("In which folder?")
+    by_default = Interview(catalog(), None, {}, ask=False).run().values
     for question in catalog().questions.values():
-        if question.name in NOT_BY_DEFAULT or not question.asked:
+        if question.name not in by_default or not question.asked:
             continue
         if question.name == "install_now":
             person.answer(question.help, "n")

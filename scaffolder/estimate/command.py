@@ -92,12 +92,10 @@ def run_estimate(options: Options) -> int:
     """
     result = estimate(options)
     if options.as_json:
-        import json
-        import sys
-
+        from scaffolder.console import print_json
         from scaffolder.estimate.document import document
 
-        sys.stdout.write(json.dumps(document(result), indent=2) + "\n")
+        print_json(document(result))
     else:
         from scaffolder.estimate.show import show
 
