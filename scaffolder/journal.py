@@ -188,6 +188,7 @@ def recover(project: Project) -> Recovered | None:
         if pending is None:  # another newmodel was quicker
             return None
         journal = _read(folder / pending)
+        _wait_for_git(project)
         try:
             edited = _roll_back(project, journal)
             _set_state(folder, None, last)
@@ -410,7 +411,6 @@ def _perform(project: Project, journal: Journal) -> None:
 
 def _roll_back(project: Project, journal: Journal) -> list[str]:
     """Put everything back; the paths that the person has edited since, and that were left, are returned."""
-    _wait_for_git(project)
     edited = []
     for number, step in reversed(list(enumerate(journal.steps))):
         target = project.folder / step.path

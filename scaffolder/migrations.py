@@ -30,7 +30,6 @@ import yaml
 from packaging.version import InvalidVersion, Version
 
 from scaffolder.messages import _
-from scaffolder.quiet_git import identity, quiet_git
 from scaffolder.three_way import Change, Merged, Outcome
 
 if TYPE_CHECKING:
@@ -147,44 +146,38 @@ def migrate(
     return Migrated(before=before, moves=moves, notes=tuple(notes))
 
 
-def seen_from_before(merged: Merged, migrated: Migrated) -> Merged:
-    """The merge, with its changes and its diff told from the files as the person has them now."""
+def seen_from_before(merged: Merged, migrated: Migrated, ours: Path) -> Merged:
+    """The merge, with its changes told from the files as the person has them now.
+
+    Args:
+        ours: The person's files as they were merged.
+    """
     before = migrated.before
     if before is None:
         return merged
-    kept = {
-        change.path: change
-        for change in merged.changes
-        if change.outcome in (Outcome.CONFLICT, Outcome.STAYS, Outcome.STAYS_DELETED)
-    }
-    changes = []
-    for path in sorted(set(_files(before)) | set(_files(merged.folder)) | set(kept)):
-        outcome = _outcome(before / path, merged.folder / path)
-        if path in kept and (outcome is None or kept[path].outcome is Outcome.CONFLICT):
-            changes.append(kept[path])
-        elif outcome is not None:
-            changes.append(Change(path=path, outcome=outcome))
-    _record_as_ours(merged.repository, before)
-    return replace(merged, changes=tuple(changes))
+    changes = {change.path: change for change in merged.changes}
+    for path in sorted({*_files(before), *_files(ours)}):
+        old, now = _content(before / path), _content(ours / path)
+        change = changes.get(path)
+        if old == now or (change is not None and change.outcome is Outcome.CONFLICT):
+            continue
+        new = now
+        if change is not None and change.outcome is not Outcome.STAYS:
+            new = _content(merged.folder / path)
+        if new == old:
+            if change is not None and change.outcome not in (Outcome.STAYS, Outcome.STAYS_DELETED):
+                del changes[path]
+            continue
+        outcome = Outcome.DELETED if new is None else Outcome.ADDED if old is None else Outcome.CHANGED
+        changes[path] = Change(path=path, outcome=outcome)
+        if new is not None:
+            (merged.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (merged.folder / path).write_bytes(new)
+    return replace(merged, changes=tuple(sorted(changes.values(), key=lambda change: change.path)))
 
 
-def _outcome(old: Path, new: Path) -> Outcome | None:
-    if not new.is_file():
-        return Outcome.DELETED if old.is_file() else None
-    if not old.is_file():
-        return Outcome.ADDED
-    return None if old.read_bytes() == new.read_bytes() else Outcome.CHANGED
-
-
-def _record_as_ours(repository: Path, folder: Path) -> None:
-    """Let the branch that a diff begins at hold these files."""
-    git_folder = repository / ".git"
-    variables = {"GIT_INDEX_FILE": str(git_folder / "index-before"), **identity("update@newmodel.invalid")}
-    options = ("-c", "core.safecrlf=false", f"--git-dir={git_folder}")
-    quiet_git(*options, f"--work-tree={folder}", "add", "--all", "--force", ".", folder=folder, variables=variables)
-    tree = quiet_git(*options, "write-tree", folder=folder, variables=variables).strip()
-    commit = quiet_git(*options, "commit-tree", tree, "-m", "ours", folder=folder, variables=variables).strip()
-    quiet_git(*options, "update-ref", "refs/heads/ours", commit, folder=folder)
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 # --- files ----------------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ class Project:
     def conflicts(self) -> list[str]:
         """Paths that are not settled since an update: unmerged in git, or still with the update's markers in them."""
         from scaffolder import journal
-        from scaffolder.three_way import OURS_LABEL, THEIRS_LABEL
+        from scaffolder.three_way import THEIRS_LABEL
 
         _repository = self.repository
         entries = self.git("ls-files", "--unmerged", "-z").split("\0")
@@ -100,8 +100,8 @@ class Project:
         for path in last.conflicts if last is not None else ():
             file = self.folder / path
             if file.is_file() and not file.is_symlink():
-                lines = {line.rstrip(b"\r") for line in file.read_bytes().split(b"\n")}
-                if f"<<<<<<< {OURS_LABEL}".encode() in lines and f">>>>>>> {THEIRS_LABEL}".encode() in lines:
+                lines = (line.rstrip(b"\r") for line in file.read_bytes().split(b"\n"))
+                if f">>>>>>> {THEIRS_LABEL}".encode() in lines:
                     found.add(path)
         return sorted(found)
 

@@ -193,7 +193,7 @@ def prepare(
 
     _refuse_conflicts(project)
     old, new = versions
-    source = _source(project, releases, new, newest=True)
+    source = source_of(project, releases, new, newest=True)
     moves = migrations.between(source.folder, old.version, new.version)
     recorded = migrations.rename_answers(moves, project.answers)
     changed = changed_answers(source, recorded, settings, ask=ask)
@@ -201,7 +201,7 @@ def prepare(
     with tempfile.TemporaryDirectory(prefix="newmodel-update-", ignore_cleanup_errors=True) as name:
         scratch = Path(name)
         base, ours, theirs = scratch / "base", scratch / "ours", scratch / "theirs"
-        _render(_source(project, releases, old), project.answers, base)
+        _render(source_of(project, releases, old), project.answers, base)
         _render(source, changed.values, theirs)
         copied = _copy_project(project, ours, base, theirs)
         # The answers are a record of what was rendered, not something to merge.
@@ -213,7 +213,7 @@ def prepare(
             project=project,
             old=old,
             new=new,
-            merged=migrations.seen_from_before(merged, migrated),
+            merged=migrations.seen_from_before(merged, migrated, ours),
             windows_lines=copied.windows_lines | migrated.moved(copied.windows_lines),
             answers=changed.values,
             reset=changed.reset,
@@ -224,7 +224,7 @@ def prepare(
         )
 
 
-def _source(project: Project, releases: Releases, release: Release, *, newest: bool = False) -> Source:
+def source_of(project: Project, releases: Releases, release: Release, *, newest: bool = False) -> Source:
     """The templates of one version, with the project's overlays laid over them (`newest`: as they are now)."""
     from scaffolder.generate import Source
 

@@ -46,13 +46,13 @@ def write(folder: Path, files: dict[str, str | None]) -> None:
 
 
 @pytest.fixture
-def versions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[dict[str, str | None]], tuple[Project, Releases]]:
-    """Make a project from v0.1.0 and a v0.2.0 that differs by the given files."""
+def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Project, Releases]]:
+    """Make a project from v0.1.0, which has more files if wanted, and a v0.2.0 that differs by the given files."""
     monkeypatch.setattr(template_source, "_cache_folder", lambda: tmp_path / "cache")
 
-    def make(changed: dict[str, str | None]) -> tuple[Project, Releases]:
+    def make(
+        changed: dict[str, str | None], first_has: dict[str, str | None] | None = None
+    ) -> tuple[Project, Releases]:
         templates = tmp_path / "templates"
         write(
             templates,
@@ -64,6 +64,7 @@ def versions(
                 "project/{{ package }}/model.py": TRAIN.replace("line", "model"),
                 "project/{{ package }}/data.py": TRAIN.replace("line", "data"),
                 "project/.idea/runConfigurations/Train.xml": RUN,
+                **(first_has or {}),
             },
         )
         releases = Releases(tmp_path / "releases")
