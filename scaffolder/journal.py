@@ -319,6 +319,8 @@ def _stage(project: Project, folder: Path, transaction: Transaction) -> Journal:
     for number, path in enumerate(sorted(transaction.files)):
         new = transaction.files[path]
         before = look(project.folder / path)
+        if before is not None and not before.digest and _goes(project.folder / path, project, transaction):
+            before = None
         _check(project, path, before, transaction.expected.get(path))
         if before is not None:
             contents.append((target / "before" / str(number), (project.folder / path).read_bytes()))
@@ -351,6 +353,15 @@ def _stage(project: Project, folder: Path, transaction: Transaction) -> Journal:
     for place in (target / "before", target / "after", target, folder):
         _sync(place)
     return journal
+
+
+def _goes(place: Path, project: Project, transaction: Transaction) -> bool:
+    """Whether a folder is there whose files all go."""
+    if place.is_symlink() or not place.is_dir():
+        return False
+    inside = (path for path in place.rglob("*") if path.is_symlink() or not path.is_dir())
+    paths = (path.relative_to(project.folder).as_posix() for path in inside)
+    return all(path in transaction.files and transaction.files[path] is None for path in paths)
 
 
 def _check(project: Project, path: str, found: File | None, expected: str | None) -> None:
@@ -386,54 +397,52 @@ def _missing_folders(project: Project, steps: list[Step]) -> list[str]:
     for step in steps:
         if step.after is not None:
             parent = (project.folder / step.path).parent
-            while not parent.exists():
+            while not parent.is_dir():
                 missing.add(parent.relative_to(project.folder).as_posix())
                 parent = parent.parent
     return sorted(missing, key=lambda path: path.count("/"))
 
 
 def _perform(project: Project, journal: Journal) -> None:
-    for path in journal.made:
-        (project.folder / path).mkdir(exist_ok=True)
-    touched = set()
-    for number, step in enumerate(journal.steps):
-        target = project.folder / step.path
-        touched.add(target.parent)
-        if step.after is not None:
-            _move(journal.folder / "after" / str(number), target, _temporary(journal, number, target))
-        else:
+    for step in journal.steps:  # first what goes: a folder may have to become a file, or a file a folder
+        if step.after is None:
+            target = project.folder / step.path
             target.unlink(missing_ok=True)
             _remove_empty(target.parent, project.folder)
-    for parent in touched:
-        _sync(parent)
+    for path in journal.made:
+        (project.folder / path).mkdir(exist_ok=True)
+    for number, step in enumerate(journal.steps):
+        if step.after is not None:
+            target = project.folder / step.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _move(journal.folder / "after" / str(number), target, _temporary(journal, number, target))
+    _sync_parents(project, journal)
     _write_index(project, {path: new for path, new in journal.after.items() if new != journal.before[path]})
 
 
 def _roll_back(project: Project, journal: Journal) -> list[str]:
     """Put everything back; the paths that the person has edited since, and that were left, are returned."""
     edited = []
-    for number, step in reversed(list(enumerate(journal.steps))):
+    for number, step in enumerate(journal.steps):
         target = project.folder / step.path
-        temporary = _temporary(journal, number, target)
-        temporary.unlink(missing_ok=True)
+        _temporary(journal, number, target).unlink(missing_ok=True)
         now = look(target)
-        if now == step.before:
-            continue
-        if not _is_ours(now, step):
+        if now != step.before and not _is_ours(now, step):
             edited.append(step.path)
-        elif step.before is None:
+        elif now is not None and step.before is None:
             target.unlink()
-        else:
+    for path in reversed(journal.made):
+        with contextlib.suppress(OSError):  # the person has put something there, or it was not made yet
+            (project.folder / path).rmdir()
+    for number, step in enumerate(journal.steps):
+        target = project.folder / step.path
+        if step.before is not None and step.path not in edited and look(target) != step.before:
             copy = journal.folder / f"back-{number}"
             _write(copy, journal.content_before(number))
             copy.chmod(step.before.mode)
             target.parent.mkdir(parents=True, exist_ok=True)
-            _move(copy, target, temporary)
-    for path in reversed(journal.made):
-        with contextlib.suppress(OSError):  # the person has put something there, or it was not made yet
-            (project.folder / path).rmdir()
-    for parent in {(project.folder / step.path).parent for step in journal.steps}:
-        _sync(parent)
+            _move(copy, target, _temporary(journal, number, target))
+    _sync_parents(project, journal)
     now_in_index = index_entries(project)
     back = {
         path: before
@@ -441,7 +450,7 @@ def _roll_back(project: Project, journal: Journal) -> list[str]:
         if before != journal.after[path] and now_in_index.get(path, ()) == journal.after[path]
     }
     _write_index(project, back)
-    return sorted(edited)
+    return edited
 
 
 def _is_ours(now: File | None, step: Step) -> bool:
@@ -474,6 +483,11 @@ def _remove_empty(folder: Path, top: Path) -> None:
     while folder != top and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent
+
+
+def _sync_parents(project: Project, journal: Journal) -> None:
+    for parent in {(project.folder / step.path).parent for step in journal.steps}:
+        _sync(parent)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -46,7 +46,7 @@ def undo(project: Project, *, yes: bool = False) -> Undone:
     last = journal.last(project)
     if last is None:
         raise NewmodelError(_("There is no update of {project} that could be undone.").format(project=project.folder))
-    now = {step.path: journal.look(project.folder / step.path) for step in last.steps}
+    now = {step.path: _now(project.folder / step.path) for step in last.steps}
     to_change = [step for step in last.steps if now[step.path] != step.before]
     edited = [step.path for step in to_change if _edited(step, now[step.path])]
     if edited and not yes:
@@ -82,6 +82,11 @@ def undo(project: Project, *, yes: bool = False) -> Undone:
         kept=kept,
         committed=committed,
     )
+
+
+def _now(path: Path) -> journal.File | None:
+    """What is at a path; a folder is no file, and whether it can go is found out when it has to."""
+    return None if path.is_dir() and not path.is_symlink() else journal.look(path)
 
 
 def _edited(step: Step, now: journal.File | None) -> bool:

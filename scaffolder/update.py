@@ -365,8 +365,8 @@ def _copy_project(project: Project, ours: Path, base: Path, theirs: Path) -> _Co
     for path in sorted(tracked | before | after):
         source = project.folder / path
         if source.is_symlink() or not source.is_file():
-            if path in after - before and os.path.lexists(source):
-                _refuse_other(project, path)
+            if path in after - before and os.path.lexists(source) and (source.is_symlink() or not source.is_dir()):
+                _refuse_link(project, path)
             continue
         template_file = path in before or path in after
         if not template_file and source.stat().st_size > _MAX_FOREIGN_BYTES:
@@ -384,11 +384,10 @@ def _copy_project(project: Project, ours: Path, base: Path, theirs: Path) -> _Co
     return _Copied(windows_lines=frozenset(windows_lines), seen=seen)
 
 
-def _refuse_other(project: Project, path: str) -> None:
+def _refuse_link(project: Project, path: str) -> None:
     raise NewmodelError(
         _(
-            "The new template version brings the file {file}, and in {project} that is a folder or a link; "
-            "rename it and try again."
+            "The new template version brings the file {file}, and in {project} that is a link; rename it and try again."
         ).format(file=path, project=project.folder)
     )
 

@@ -16,6 +16,7 @@ from scaffolder.generate import write as write_project
 from scaffolder.project import Project, open_project
 from scaffolder.template_source import Release, Releases, release
 from scaffolder.three_way import Outcome
+from scaffolder.undo import undo
 
 COPIER = """\
 _subdirectory: project
@@ -40,6 +41,8 @@ def write(folder: Path, files: dict[str, str | None]) -> None:
         path = folder / name
         if content is None:
             path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
@@ -384,3 +387,145 @@ def test_a_damaged_answers_file_is_one_sentence(tmp_path: Path, content: str) ->
     (tmp_path / ".copier-answers.yml").write_text(content)
     with pytest.raises(NewmodelError, match="is damaged"):
         open_project(tmp_path)
+
+
+# --- answers that change ----------------------------------------------------------------------------------------
+
+QUESTIONS = """\
+_subdirectory: project
+_answers_file: .copier-answers.yml
+unavailable: {type: yaml, default: "{}", when: false}
+project_name: {type: str, default: demo}
+package: {type: str, default: demo}
+accelerator:
+  type: str
+  choices: {The processor: cpu, NVIDIA: cuda}
+  default: cpu
+method:
+  type: str
+  choices:
+    LoRA: lora
+    QLoRA: {value: qlora, validator: "{% if accelerator != 'cuda' %}it needs an NVIDIA GPU{% endif %}"}
+  default: lora
+docker: {type: bool, default: false}
+image: {type: str, default: "demo-image", when: "{{ docker }}"}
+use_git: {type: bool, default: true, secret: true}
+docker_folder: {type: str, when: false, default: "{{ 'deploy' if docker else '' }}"}
+"""
+ANSWERING = {
+    "copier.yml": QUESTIONS,
+    "project/settings.txt.jinja": "accelerator {{ accelerator }}\n\n\nmethod {{ method }}\n",
+    "project/{{ docker_folder }}/Dockerfile": "FROM scratch\n",
+}
+
+
+def change(project: Project, releases: Releases, *settings: str, to: str | None = None) -> update.Update:
+    versions = update.available(project, releases, to, settings=settings)
+    assert versions is not None
+    with update.prepare(project, releases, versions, settings=settings) as prepared:
+        update.apply(prepared)
+        return prepared
+
+
+def test_an_answer_can_be_changed_at_the_same_version_and_back(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"}, ANSWERING)
+    before = git(project.folder, "ls-files", "--stage")
+    done = change(project, releases, "docker=yes", to="v0.1.0")
+    assert (done.old, done.new) == (releases.all()[0], releases.all()[0])
+    assert outcomes(done) == {"deploy/Dockerfile": Outcome.ADDED}
+    changed = open_project(project.folder)
+    assert changed.answers["docker"] is True
+    assert changed.answers["image"] == "demo-image"
+    assert changed.version == "v0.1.0"
+    (project.folder / "train.py").write_text(TRAIN + "mine\n")
+    commit(project.folder)
+    change(changed, releases, "docker=no", to="v0.1.0")
+    assert not (project.folder / "deploy").exists()
+    git(project.folder, "checkout", "HEAD~1", "--", "train.py")
+    commit(project.folder)
+    assert git(project.folder, "ls-files", "--stage") == before
+
+
+def test_an_answer_can_be_changed_while_updating(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"}, ANSWERING)
+    done = change(project, releases, "docker=yes")
+    assert done.new.tag == "v0.2.0"
+    assert done.answers["docker"] is True
+    assert outcomes(done) == {"train.py": Outcome.CHANGED, "deploy/Dockerfile": Outcome.ADDED}
+
+
+def test_an_answer_that_becomes_impossible_has_its_default_again_and_is_named(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"}, ANSWERING)
+    change(project, releases, "accelerator=cuda", "method=qlora", to="v0.1.0")
+    commit(project.folder)
+    done = change(open_project(project.folder), releases, "accelerator=cpu", to="v0.1.0")
+    assert done.reset == ("method",)
+    answers = open_project(project.folder).answers
+    assert (answers["accelerator"], answers["method"]) == ("cpu", "lora")
+    assert (project.folder / "settings.txt").read_text() == "accelerator cpu\n\n\nmethod lora\n"
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("dockr=yes", "There is no question “dockr”; did you mean “docker”?"),
+        ("docker=perhaps", "docker must be yes or no"),
+        ("method=qlora", "it needs an NVIDIA GPU"),
+        ("accelerator=tpu", "accelerator cannot be “tpu”"),
+        ("docker", "has no “=”"),
+        ("image=mine", "image means nothing with this project's other answers."),
+        ("use_git=no", "use_git was about the day on which the project was made"),
+    ],
+)
+def test_a_setting_that_is_wrong_changes_nothing(versions, setting: str, message: str) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"}, ANSWERING)
+    with pytest.raises(NewmodelError) as caught:
+        change(project, releases, setting)
+    assert message in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert git(project.folder, "status", "--porcelain") == ""
+
+
+def test_an_answer_is_checked_against_the_new_versions_questions(versions) -> None:
+    new = QUESTIONS + "colour: {type: str, default: blue}\n"
+    project, releases = versions({"copier.yml": new}, ANSWERING)
+    change(project, releases, "colour=red")
+    assert open_project(project.folder).answers["colour"] == "red"
+
+
+def test_edited_files_of_what_is_taken_out_stay(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"}, ANSWERING)
+    change(project, releases, "docker=yes", to="v0.1.0")
+    (project.folder / "deploy/Dockerfile").write_text("FROM scratch\n# mine\n")
+    commit(project.folder)
+    done = change(open_project(project.folder), releases, "docker=no", to="v0.1.0")
+    assert outcomes(done) == {"deploy/Dockerfile": Outcome.STAYS}
+    assert (project.folder / "deploy/Dockerfile").read_text() == "FROM scratch\n# mine\n"
+
+
+def test_a_project_of_these_very_unreleased_templates_can_change_answers(
+    versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"}, ANSWERING)
+    unreleased = "v0.2.0.post0.dev0+abc"
+    monkeypatch.setattr(update, "current_version", lambda: unreleased)
+    monkeypatch.setattr(update, "templates_folder", lambda: releases.unpack(releases.all()[0]))
+    answers = project.folder / ".copier-answers.yml"
+    answers.write_text(answers.read_text().replace("v0.1.0", unreleased))
+    commit(project.folder)
+    project = open_project(project.folder)
+    assert update.available(project, releases) is None
+    change(project, releases, "docker=yes")
+    assert (project.folder / "deploy/Dockerfile").exists()
+    assert open_project(project.folder).version == unreleased
+    undo(project)
+    assert git(project.folder, "status", "--porcelain") == ""
+
+
+def test_a_link_in_the_way_is_refused(versions) -> None:
+    project, releases = versions({"project/new.py": "theirs\n"})
+    (project.folder / "new.py").symlink_to("train.py")
+    commit(project.folder)
+    with pytest.raises(NewmodelError, match=r"brings the file new\.py, and in .* that is a link"):
+        run(project, releases)
+    assert (project.folder / "train.py").read_text() == TRAIN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -479,6 +480,74 @@ def test_how_a_conflict_was_settled_can_be_given(versions: Versions) -> None:  #
     assert (project.folder / "demo/model.py").read_bytes() == b"one\r\ntwo\r\n"
     assert "UU" not in git(project.folder, "status", "--porcelain")
     assert project.conflicts() == []
+    undo(project)
+    assert state(project.folder) == before
+
+
+def test_a_folder_can_become_a_file_and_a_file_a_folder(versions: Versions) -> None:  # noqa: F811
+    project, releases = versions(
+        {
+            "project/one/a.md": None,
+            "project/one/b.md": None,
+            "project/one": "a file now\n",
+            "project/two": None,
+            "project/two/a.md": "in a folder now\n",
+            "project/three/a.md": None,
+            "project/three/b.md": "beside the one that goes\n",
+        },
+        {"project/one/a.md": "a\n", "project/one/b.md": "b\n", "project/two": "2\n", "project/three/a.md": "3\n"},
+    )
+    before = state(project.folder)
+    with prepared(project, releases) as ready:
+        update.apply(ready)
+    assert (project.folder / "one").read_text() == "a file now\n"
+    assert (project.folder / "two/a.md").read_text() == "in a folder now\n"
+    assert (project.folder / "three/b.md").read_text() == "beside the one that goes\n"
+    undo(project)
+    assert state(project.folder) == before
+
+
+def test_a_failure_at_every_file_puts_everything_back(versions: Versions, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    project, releases = made(versions)
+    before = state(project.folder)
+    real = journal._move
+    with prepared(project, releases) as ready:
+        for fails in range(4):
+            count = 0
+
+            def full_disk(staged: Path, target: Path, temporary: Path, fails: int = fails) -> None:
+                nonlocal count
+                count += 1
+                if count == fails + 1:
+                    raise OSError(28, "No space left on device")
+                real(staged, target, temporary)
+
+            monkeypatch.setattr(journal, "_move", full_disk)
+            with pytest.raises(NewmodelError, match="disk"):
+                update.apply(ready)
+            assert state(project.folder) == before
+            assert journals(project.folder) == []
+
+
+@posix_only
+def test_the_project_may_lie_on_another_disk_than_its_git_folder(
+    versions: Versions,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project, releases = made(versions)
+    before = state(project.folder)
+    real = Path.replace
+
+    def other_disk(self: Path, target: Path) -> Path:
+        if ".git" in self.parts and ".git" not in Path(target).parts:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", other_disk)
+    with prepared(project, releases) as ready:
+        update.apply(ready)
+    assert open_project(project.folder).version == "v0.2.0"
+    assert not list(project.folder.rglob(".newmodel-*"))
     undo(project)
     assert state(project.folder) == before
 
