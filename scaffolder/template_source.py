@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
@@ -30,6 +32,8 @@ TEMPLATE_URL = "https://github.com/newmodel-templates/newmodel-templates"
 _PACKAGE = Path(__file__).resolve().parent
 _BUNDLE_NAME = "templates.bundle"
 _MANIFEST_NAME = "releases.json"
+#: Write files of the templates that are made from other files.
+_GENERATORS = ("scaffolder.environment.builds.compatibility", "scaffolder.cookiecutter_front")
 _LEFTOVERS = {"__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache", ".DS_Store"}
 
 
@@ -169,12 +173,13 @@ def template_files(folder: Path) -> list[Path]:
 
 
 def release(version: str, templates: Path, target: Releases) -> Release:
-    """Add the present state of `templates` to the bundle as a new version.
+    """Add the present state of `templates` to the bundle as a new version; the earlier ones stay as they are.
 
     The commit depends on nothing but the files and the release before it: author, committer and date are fixed.
 
     Raises:
-        NewmodelError: If the version is no newer one, or nothing has changed since the last release.
+        NewmodelError: If the version is no newer one, nothing has changed since the last release, or the bundle is not
+            what the manifest says.
     """
     newest = target.newest()
     current = digest(templates)
@@ -195,7 +200,9 @@ def release(version: str, templates: Path, target: Releases) -> Release:
         repository = Path(scratch, "templates")
         _git("init", "--quiet", "--initial-branch", "main", str(repository))
         if newest is not None:
-            _git("fetch", "--quiet", str(target.bundle.resolve()), "refs/tags/*:refs/tags/*", folder=repository)
+            # Only what the manifest lists: a release that was interrupted is in the bundle alone, and is made again.
+            tags = [f"refs/tags/{entry.tag}:refs/tags/{entry.tag}" for entry in target.all()]
+            _git("fetch", "--quiet", "--no-tags", str(target.bundle.resolve()), *tags, folder=repository)
             _git("update-ref", "refs/heads/main", newest.commit, folder=repository)
         for source in template_files(templates):
             copy = repository / source.relative_to(templates)
@@ -208,10 +215,59 @@ def release(version: str, templates: Path, target: Releases) -> Release:
         _git("tag", new.tag, folder=repository)
         bundle = Path(scratch, _BUNDLE_NAME)
         _git("-c", "pack.threads=1", "bundle", "create", "--quiet", str(bundle), "main", "--tags", folder=repository)
-        shutil.copyfile(bundle, target.bundle)
-    manifest = [asdict(entry) for entry in [*target.all(), new]]
-    (target.folder / _MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        _refuse_changed_history(bundle, [*target.all(), new])
+        manifest = [asdict(entry) for entry in [*target.all(), new]]
+        _replace(target.bundle, bundle.read_bytes())
+        _replace(target.folder / _MANIFEST_NAME, (json.dumps(manifest, indent=2) + "\n").encode())
     return new
+
+
+def _refuse_changed_history(bundle: Path, releases: list[Release]) -> None:
+    """Projects refer to released versions for good, so none may become another."""
+    lines = [line.split(" ", 1) for line in _git("bundle", "list-heads", str(bundle)).splitlines()]
+    heads = {name: commit for commit, name in lines}
+    for entry in releases:
+        if heads.get(f"refs/tags/{entry.tag}") != entry.commit:
+            raise NewmodelError(
+                _("The bundle would no longer have {version} as it was released; nothing was written.").format(
+                    version=entry.tag
+                )
+            )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def make_release(version: str, root: Path = _PACKAGE.parent) -> Release:
+    """What `make release` does: bring generated files up to date, then release the checkout's templates.
+
+    Raises:
+        NewmodelError: If CHANGELOG.md says nothing about this version, a generator fails, or for a reason of `release`.
+    """
+    from scaffolder.changelog import parse
+
+    changelog = root / "CHANGELOG.md"
+    told = parse(changelog.read_text(encoding="utf-8")) if changelog.is_file() else []
+    if not any(entry.lines for entry in told if entry.version == version):
+        raise NewmodelError(
+            _("{file} says nothing about {version}: write below “## {version}” what is new, then release.").format(
+                file=changelog, version=version
+            )
+        )
+    for module in _GENERATORS:
+        if importlib.util.find_spec(module) is None:
+            continue
+        done = subprocess.run([sys.executable, "-m", module], cwd=root, check=False)
+        if done.returncode:
+            raise NewmodelError(
+                _("“python -m {module}” failed (exit code {code}); nothing was released.").format(
+                    module=module, code=done.returncode
+                )
+            )
+    return release(version, templates_folder(), releases())
 
 
 def _cache_folder() -> Path:
@@ -239,7 +295,7 @@ def _main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         if arguments.command == "release":
-            new = release(arguments.version, templates_folder(), releases())
+            new = make_release(arguments.version)
             print(f"{new.tag} {new.commit}")
         else:
             for entry in releases().all():
