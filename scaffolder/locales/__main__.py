@@ -21,12 +21,13 @@ from jinja2 import Environment
 from scaffolder.messages import DOMAIN, LANGUAGES, LOCALES
 from scaffolder.table_errors import CONVERSATIONS, phrases, sentences
 from scaffolder.template_source import templates_folder
+from scaffolder.things import texts
 
 _KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
 
 
 def extract() -> Catalog:
-    """Every text of the sources and of copier.yml."""
+    """Every text of the sources, of copier.yml and of things.yml."""
     catalog = Catalog(project="newmodel", version="", charset="utf-8")
     package = LOCALES.parent
     for path in sorted(package.rglob("*.py")):
@@ -37,6 +38,8 @@ def extract() -> Catalog:
             catalog.add(message, None, [(name, 1)], auto_comments=comments, context=context)
     for message in questions(templates_folder() / "copier.yml"):
         catalog.add(message, None, [("templates/copier.yml", 1)])
+    for message in texts(templates_folder() / "things.yml"):
+        catalog.add(message, None, [("templates/things.yml", 1)])
     reader = templates_folder() / "project" / "{{ tabular }}" / "table_format.py"
     for message in [*(sentence.text for sentence in sentences(reader)), *phrases(reader)]:
         catalog.add(message, None, [("table_format.py", 1)])
