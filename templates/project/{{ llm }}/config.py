@@ -92,7 +92,8 @@ class ModelConfig:
     """Base of the rotary embeddings' wavelengths; higher for longer contexts."""
 
     dropout: float = 0.0
-    """Share of hidden values switched off in training; helps where the text is read many times."""
+    """Share of hidden values switched off while a new model is trained; helps where the text is read many
+    times. Continued pretraining and fine-tuning have none."""
 
     def __post_init__(self) -> None:
         check(self.vocabulary >= 300, f"vocabulary is {self.vocabulary}: it must be 300 or more")

@@ -58,7 +58,7 @@ def fit(
 ) -> History:
     """Train `model` and leave it with the weights of its best epoch.
 
-    The run folder gets `checkpoints/best` and `checkpoints/last`, `history.csv` and TensorBoard's logs. With
+    The run folder gets `checkpoints/best` and `checkpoints/last`, `history.csv` and the curves. With
     `config.resume` set, training goes on from `checkpoints/last`, right after the optimizer step saved there.
     On a CPU, with the same number of threads, it ends with the very weights of a training that never stopped.
 

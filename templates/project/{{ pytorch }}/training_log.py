@@ -1,4 +1,4 @@
-"""What training shows and writes down: progress bar, a line per epoch, history.csv, TensorBoard."""
+"""What training shows and writes down: progress bar, a line per epoch, history.csv, curves."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.progress import Progress as Bar
-from torch.utils.tensorboard import SummaryWriter
 
 from .console import progress, say
 from .runs import Run
+from .tracking import Tracking
 
 SECONDS_BETWEEN_UPDATES = 0.25
 
@@ -19,36 +19,34 @@ SECONDS_BETWEEN_UPDATES = 0.25
 class TrainingLog:
     """Writes for one process; in the others (`quiet`) every method does nothing."""
 
-    def __init__(self, run: Run, bar: Bar, writer: SummaryWriter | None, *, steps: int, done: int) -> None:
+    def __init__(self, run: Run, bar: Bar, tracking: Tracking | None, *, steps: int, done: int) -> None:
         self.run = run
         self.bar = bar
-        self.writer = writer
+        self.tracking = tracking
         self.task = bar.add_task("training", total=steps, completed=done)
         self.next_update = 0.0
 
     def wants_update(self) -> bool:
         """Whether to show the loss again. Not after every step: to read it, the CPU waits for the GPU."""
-        return self.writer is not None and time.monotonic() >= self.next_update
+        return self.tracking is not None and time.monotonic() >= self.next_update
 
     def update(self, epoch: int, step: int, loss: float) -> None:
         """Show where training is."""
         self.next_update = time.monotonic() + SECONDS_BETWEEN_UPDATES
         self.bar.update(self.task, completed=step, description=f"epoch {epoch}  loss {loss:.4g}")
         self.bar.refresh()
-        if self.writer:
-            self.writer.add_scalar("loss/step", loss, step)
+        if self.tracking:
+            self.tracking.log({"loss/step": loss}, step)
 
     def epoch(self, row: Mapping[str, Any], best: bool) -> None:
         """Write down the row of a finished epoch."""
-        if self.writer is None:
+        if self.tracking is None:
             return
         loss = f"loss {row['train_loss']:.4g}"
         self.bar.update(self.task, completed=row["step"], description=f"epoch {row['epoch']}  {loss}")
         self.run.log(row["epoch"], {name: value for name, value in row.items() if name != "epoch"})
-        for name in ("train_loss", "validation_loss", "learning_rate", "tokens_per_second"):
-            if name in row:
-                self.writer.add_scalar(name, row[name], row["step"])
-        self.writer.flush()
+        drawn = ("train_loss", "validation_loss", "learning_rate", "tokens_per_second")
+        self.tracking.log({name: row[name] for name in drawn if name in row}, row["step"])
         validation = f"  validation {row['validation_loss']:.4g}" if "validation_loss" in row else ""
         speed = f"  {row['tokens_per_second']:,.0f} tokens/s" if "tokens_per_second" in row else ""
         say(f"epoch {row['epoch']:3}  {loss}{validation}{speed}{'  best' if best else ''}")
@@ -60,9 +58,8 @@ def training_log(run: Run, *, phase: str, quiet: bool, steps: int, done: int) ->
     bar = progress()
     bar.disable = quiet
     bar.live.auto_refresh = False  # a second thread that draws would slow short steps down; `update` draws
-    folder = run.path("tensorboard") / phase
-    writer = None if quiet else SummaryWriter(folder, purge_step=done + 1 if done else None)
+    tracking = None if quiet else Tracking(run, phase, done=done)
     with bar:
-        yield TrainingLog(run, bar, writer, steps=steps, done=done)
-    if writer:
-        writer.close()
+        yield TrainingLog(run, bar, tracking, steps=steps, done=done)
+    if tracking:
+        tracking.finish()

@@ -12,9 +12,10 @@ import tensorflow as tf
 from .callbacks import StopAfterSteps, StopOnNan
 from .checkpoint import Checkpoint, History
 from .profile_trials import finish_profile
-from .profiling import PROFILED_BATCHES, Clock
+from .profiling import Clock
 from .runs import Run
 from .schedule import make_optimizer
+from .tracking_callbacks import tracking_callbacks
 from .training_config import TrainingConfig
 
 Loss: TypeAlias = str | keras.losses.Loss | Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -40,7 +41,7 @@ def fit(
 ) -> History:
     """Train `model` and leave it with the weights of its best epoch.
 
-    The run folder gets `checkpoints/best` and `checkpoints/last`, `history.csv` and TensorBoard's logs. With
+    The run folder gets `checkpoints/best` and `checkpoints/last`, `history.csv` and the curves. With
     `config.resume` set, training goes on after the last finished epoch of this run, and on a CPU it ends with
     the numbers of a training that was never stopped.
 
@@ -126,12 +127,7 @@ def make_callbacks(
     checkpoint: Checkpoint, config: TrainingConfig, run: Run, phase: str
 ) -> list[keras.callbacks.Callback]:
     """What happens after each batch and epoch. The checkpoint comes last: it must not see a loss of NaN."""
-    tensorboard = keras.callbacks.TensorBoard(
-        run.path("tensorboard") / phase,
-        write_graph=False,
-        profile_batch=PROFILED_BATCHES if config.profile else 0,
-    )
-    callbacks = [StopOnNan(config.learning_rate), tensorboard, checkpoint]
+    callbacks = [StopOnNan(config.learning_rate), *tracking_callbacks(run, config, phase), checkpoint]
     if config.max_steps:
         callbacks.insert(0, StopAfterSteps(config.max_steps))
     return [Clock(), *callbacks] if config.profile else callbacks
