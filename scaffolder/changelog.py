@@ -59,7 +59,7 @@ def parse(text: str) -> list[Entry]:
                 found.append(Entry(version=version, lines=()))
             else:
                 points = None
-        elif points is not None and line.strip():
+        elif points is not None and line.strip() and not line.startswith("#"):
             if line.startswith(("- ", "* ")):
                 points.append(line[2:].strip())
             elif line.startswith(" ") and points:

@@ -49,7 +49,7 @@ def test_the_versions_between_the_newest_first(tmp_path: Path) -> None:
     assert [entry.version for entry in found] == ["0.10.0", "0.3.0"]
     assert found[1] == Entry(
         version="0.3.0",
-        lines=("Some words.", "`one` thing, on two lines", "第一行第二行", "### Fixed", "a mistake"),
+        lines=("Some words.", "`one` thing, on two lines", "第一行第二行", "a mistake"),
     )
     assert entries("0.3.0", "0.3.0", file) == []
 

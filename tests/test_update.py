@@ -529,3 +529,38 @@ def test_a_link_in_the_way_is_refused(versions) -> None:
     with pytest.raises(NewmodelError, match=r"brings the file new\.py, and in .* that is a link"):
         run(project, releases)
     assert (project.folder / "train.py").read_text() == TRAIN
+
+
+def test_the_framework_and_the_task_can_be_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With our own templates, as they were released: what nobody edited becomes what a new project has."""
+    monkeypatch.setattr(template_source, "_cache_folder", lambda: tmp_path / "cache")
+    releases = template_source.releases()
+    newest = releases.find("v0.4.0")
+    source = Source(releases.unpack(newest), newest.tag)
+    folder, new = tmp_path / "demo", tmp_path / "new"
+    for place, answers in (
+        (folder, {"framework": "pytorch"}),
+        (new, {"framework": "tensorflow", "task": "foundations"}),
+    ):
+        place.mkdir()
+        write_project(render({"project_name": "demo", "package": "demo", **answers}, place, source), place)
+    git(folder, "init", "-q")
+    only_old = next(path for path in sorted(folder.glob("demo/*.py")) if not (new / "demo" / path.name).exists())
+    only_old.write_text(only_old.read_text() + "# mine\n")
+    (folder / "my_notes.md").write_text("mine\n")
+    commit(folder)
+    before = git(folder, "ls-files", "--stage")
+
+    done = change(open_project(folder), releases, "framework=tensorflow", "task=foundations", to="v0.4.0")
+    assert not done.conflicts
+    kept = {"my_notes.md", only_old.relative_to(folder).as_posix()}
+    git(folder, "add", "-A")
+    files = set(git(folder, "ls-files").splitlines())
+    git(new, "init", "-q")
+    git(new, "add", "-A")
+    assert files - kept == set(git(new, "ls-files").splitlines())
+    for name in files - kept:
+        assert (folder / name).read_bytes() == (new / name).read_bytes(), name
+    undo(open_project(folder))
+    assert git(folder, "ls-files", "--stage") == before
+    assert git(folder, "status", "--porcelain") == ""
