@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-#: `type` of a configuration that runs a Python script or module, and of one that runs tests.
+#: `type` of a configuration that runs a Python script or module, of one that runs tests, and of a command line.
 PYTHON = "PythonConfigurationType"
 TESTS = "tests"
+SHELL = "ShConfigurationType"
 
 #: What a flag is where the file does not say it.
 _FLAG_DEFAULTS = {"ADD_CONTENT_ROOTS": True, "ADD_SOURCE_ROOTS": True, "PARENT_ENVS": True}

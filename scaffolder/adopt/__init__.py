@@ -1,0 +1,1 @@
+"""A project that exists, made ready for PyCharm from what its folder holds."""

@@ -1,0 +1,72 @@
+"""Python files that are meant to be run: `train.py` and its like, and those with `if __name__ == "__main__"`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from scaffolder.adopt.configuration import Configuration, module
+from scaffolder.adopt.project_view import View
+from scaffolder.adopt.scan import joined, parent
+
+#: What a model's life consists of: these are run even where they have no guard.
+_STEPS = re.compile(r"(train|fine_?tune|eval|evaluate|test_model|predict|infer|inference|pretrain)([_-].*)?\.py", re.I)
+_FOLDERS = ("", "src", "scripts", "script", "bin", "tools", "examples", "experiments")
+#: Run by tools, or by other configurations of ours.
+_NO_PROGRAMS = frozenset(
+    {"setup.py", "conftest.py", "noxfile.py", "manage.py", "__main__.py", "__init__.py", "versioneer.py", "conf.py"}
+)
+
+
+def steps(view: View) -> Iterator[Configuration]:
+    """Training, fine-tuning, evaluating, predicting."""
+    for path in _candidates(view):
+        if _STEPS.fullmatch(path.rpartition("/")[2]) and (_is_flat(view, path) or _is_guarded(view, path)):
+            yield _configuration(view, path)
+
+
+def others(view: View) -> Iterator[Configuration]:
+    """Every other program of the project's own."""
+    for path in _candidates(view):
+        if _is_guarded(view, path):
+            yield _configuration(view, path)
+
+
+def _candidates(view: View) -> Iterator[str]:
+    for path in view.python_files():
+        name = path.rpartition("/")[2]
+        if name in _NO_PROGRAMS or name.startswith("test_") or name.endswith("_test.py"):
+            continue
+        if _is_flat(view, path) or f"{parent(path)}/__init__.py" in view.tree.files:
+            yield path
+
+
+def _is_guarded(view: View, path: str) -> bool:
+    # most files are not: reading them as Python would take long
+    return "__main__" in view.tree.text(path) and view.tree.code(path).guarded
+
+
+def _is_flat(view: View, path: str) -> bool:
+    """Whether it lies where programs lie, in its part of the project."""
+    folder = parent(path)
+    part = view.part_folder(path)
+    return folder in view.roots or folder in {joined(part, name) for name in _FOLDERS}
+
+
+def _configuration(view: View, path: str) -> Configuration:
+    part = view.part_folder(path)
+    name = path[len(part) + 1 :] if part else path
+    in_package = f"{parent(path)}/__init__.py" in view.tree.files and parent(path) != part
+    dotted = view.module_name(path)
+    # a package that is called `src` is a folder of programs; only relative imports make it more
+    is_program = parent(path) in {joined(part, folder) for folder in _FOLDERS} and not view.tree.code(path).relative
+    if in_package and dotted and not is_program:
+        return module(dotted, dotted, folder=part, source=path, group="script")
+    return Configuration(
+        name=name.removesuffix(".py").removeprefix("src/"),
+        kind="script",
+        target=path,
+        folder=part,
+        source=path,
+        group="script",
+    )
