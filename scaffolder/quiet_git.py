@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import IO
 
 from scaffolder.errors import NewmodelError
 from scaffolder.messages import _
@@ -27,12 +28,14 @@ def quiet_git(
     folder: Path | None = None,
     variables: Mapping[str, str] | None = None,
     accept: Collection[int] = (0,),
+    stdin: IO[bytes] | None = None,
 ) -> str:
     """Run git and return its output, bytes that are no UTF-8 as surrogates.
 
     Args:
         variables: More of the environment, such as `identity`.
         accept: Exit codes that are no failure.
+        stdin: What git reads; by default what newmodel does.
 
     Raises:
         NewmodelError: If there is no git.
@@ -54,6 +57,7 @@ def quiet_git(
         [executable, "-c", "core.autocrlf=false", *arguments],
         cwd=folder,
         env=environment,
+        stdin=stdin,
         capture_output=True,
         check=False,
     )
