@@ -41,7 +41,7 @@ def prepare(config: TrainingConfig) -> None:
                 "set it to float16 or float32."
             )
     if config.compile and (missing := missing_compiler(gpu)):
-        raise UserError(f"training.compile needs {missing}, which is not here: install it or set it to false.")
+        raise UserError(f"training.compile needs {missing}, which is missing: install it or set it to false.")
     seed_everything(config.seed)
 
 

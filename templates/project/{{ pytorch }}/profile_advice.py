@@ -19,7 +19,7 @@ def advise(cause: Cause, cost: StepCost) -> str:
         "in training_log.py, log less often, or raise training.checkpoint_steps.",
         "precision": f"{cost.bfloat16_chip} computes faster in bfloat16, and this training uses float32: "
         "set training.precision to bfloat16.",
-        "host": "Starting operations takes longer than computing them: set training.compile to true, and read "
+        "host": "Starting operations takes longer than computing them: set training.compile to true and read "
         "no value (.item(), print) in every step.",
         "device": "The device computes nearly all the time, as it should: only a smaller model, fewer epochs "
         "or a faster device makes this training shorter.",
