@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 pytho
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 TASK = @"$(or $(PYTHON),$(error newmodel needs Python 3.10 or newer; none was found))" tasks.py
 
-.PHONY: help demo test test-fast lint docs release
+.PHONY: help demo test test-fast lint docs soak release
 
 help: ## this list
 	$(TASK) --help
@@ -22,6 +22,9 @@ lint: ## style and types
 
 docs: ## the documentation, into site/
 	$(TASK) docs
+
+soak: ## random projects updated end to end: make soak, make soak CASES=200
+	$(TASK) soak $(CASES)
 
 release: ## a template version: make release VERSION=0.3.0
 	$(TASK) release $(VERSION)

@@ -5,6 +5,7 @@
     python tasks.py test-fast [...] the tests that need no framework and no minutes
     python tasks.py lint            style and types
     python tasks.py docs            the documentation, into site/
+    python tasks.py soak [CASES]    random projects updated end to end, 2000 by default
     python tasks.py release VERSION a new version of the templates
 
 Each of them first brings the checkout's own environment, .venv, up to date. Standard library only: this runs before
@@ -45,7 +46,7 @@ class TaskFailed(Exception):  # noqa: N818 - ends the program, with an exit code
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=["demo", "test", "test-fast", "lint", "docs", "release"])
+    parser.add_argument("task", choices=["demo", "test", "test-fast", "lint", "docs", "soak", "release"])
     chosen, rest = parser.parse_known_args(arguments)
     try:
         if chosen.task == "demo":
@@ -58,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
             lint()
         elif chosen.task == "docs":
             docs()
+        elif chosen.task == "soak":
+            soak(rest)
         else:
             release(rest)
     except TaskFailed as failure:
@@ -279,6 +282,11 @@ def lint() -> None:
 def docs() -> None:
     set_up("docs")
     run([PYTHON, "-m", "mkdocs", "build", "--strict"])
+
+
+def soak(arguments: list[str]) -> None:
+    set_up("test")
+    run([PYTHON, "tests/soak.py", *arguments], quiet=True)
 
 
 def release(arguments: list[str]) -> None:

@@ -69,6 +69,12 @@ class Repository:
         self.sides = sides
         self._paths = set(paths)
 
+    def _made(self) -> Path:
+        """Its folder, filled at the first call."""
+        if not self.folder.exists():
+            self._make()
+        return self.folder
+
     def _make(self) -> None:
         # As gitrepository-layout(5) describes it: this saves the time of a `git init`.
         (self.folder / "objects").mkdir(parents=True)
@@ -100,7 +106,7 @@ class Repository:
         return tree, _stages(entries)
 
     def _merge_in_work_tree(self) -> tuple[str, dict[str, Stages]]:
-        with tempfile.TemporaryDirectory(dir=self.folder) as name:
+        with tempfile.TemporaryDirectory(dir=self._made()) as name:
             work = Path(name)
             options = ("-c", "core.bare=false", f"--work-tree={work}")
             self._git(*options, "read-tree", "-u", "--reset", OURS_LABEL, cwd=work)
@@ -137,7 +143,7 @@ class Repository:
         wanted = sorted(set(digests))
         if not wanted:
             return {}
-        with tempfile.TemporaryFile(dir=self.folder) as stream:
+        with tempfile.TemporaryFile(dir=self._made()) as stream:
             stream.write("".join(f"{digest}\n" for digest in wanted).encode())
             stream.seek(0)
             output = self._git("cat-file", "--batch", stdin=stream).encode("utf-8", "surrogateescape")
@@ -159,7 +165,7 @@ class Repository:
     def _tree_of(self, folder: Path) -> str:
         if not self.folder.exists():
             self._make()
-        with tempfile.TemporaryDirectory(dir=self.folder) as name:
+        with tempfile.TemporaryDirectory(dir=self._made()) as name:
             index = {"GIT_INDEX_FILE": str(Path(name, "index"))}
             options = ("-c", "core.bare=false", f"--work-tree={folder}")
             self._git(*options, "add", "--all", "--force", ".", cwd=folder, variables=index)
@@ -173,11 +179,10 @@ class Repository:
         accept: Collection[int] = (0,),
         stdin: IO[bytes] | None = None,
     ) -> str:
-        if not self.folder.exists():
-            self._make()
+        folder = self._made()
         try:
             return quiet_git(
-                *_OPTIONS, f"--git-dir={self.folder}", *arguments, folder=cwd or self.folder,
+                *_OPTIONS, f"--git-dir={folder}", *arguments, folder=cwd or folder,
                 variables={**identity("update@newmodel.invalid"), "GIT_DEFAULT_HASH": "sha1", **(variables or {})},
                 accept=accept, stdin=stdin,
             )  # fmt: skip

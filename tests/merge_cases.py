@@ -6,7 +6,6 @@ few files, few places in them and few names. What a person writes has `mine` in 
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import sys
@@ -279,9 +278,9 @@ _KINDS: dict[str, Callable[[Tree, str, Step, str], None]] = {
 }
 _EDITS = ["insert", "insert", "replace", "remove lines", "value", "value"]
 _FILES = ["delete", "rename", "copy", "add", "folder for file", "file for folder", "case"]
-_PERSON = [*_EDITS, *_EDITS, *_FILES, "indent", "no last newline", "last newline", "binary", "Windows lines",
+PERSON = [*_EDITS, *_EDITS, *_FILES, "indent", "no last newline", "last newline", "binary", "Windows lines",
            "mixed lines", "encoding", "pycharm", "pycharm"]  # fmt: skip
-_TEMPLATE = [*_EDITS, *_EDITS, *_FILES, "no last newline", "binary"]
+TEMPLATE = [*_EDITS, *_EDITS, *_FILES, "no last newline", "binary"]
 
 
 def put(tree: Tree, path: str, content: bytes) -> None:
@@ -328,7 +327,7 @@ def _after(done: list[Step], word: str) -> Tree:
     return tree
 
 
-cases = st.builds(Case, person=steps(_PERSON), template=steps(_TEMPLATE))
+cases = st.builds(Case, person=steps(PERSON), template=steps(TEMPLATE))
 
 
 # --- what must be so ----------------------------------------------------------------------------------------
@@ -378,7 +377,7 @@ def parses(path: str, content: bytes) -> bool:
     try:
         match PurePosixPath(path).suffix:
             case ".py":
-                ast.parse(content)
+                compile(content, path, "exec", dont_inherit=True)
             case ".yaml":
                 yaml.safe_load(content)
             case ".toml":

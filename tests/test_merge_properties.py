@@ -306,6 +306,18 @@ def test_the_diff_shows_all_files_in_any_merge(tmp_path: Path) -> None:
     assert diff.count("diff --git") == 2
 
 
+def test_the_sides_of_a_conflict_are_there_where_git_had_nothing_to_merge(tmp_path: Path) -> None:
+    idea = ".idea/misc.xml"
+    texts = {"b": b'<project version="4" />', "o": b'<project version="5" />', "t": b'<project version="6" />'}
+    for side, content in texts.items():
+        write_tree(tmp_path / side, {idea: content})
+    done = merge_folders(tmp_path / "b", tmp_path / "o", tmp_path / "t", tmp_path / "m")
+    (conflict,) = done.conflicts
+    assert [(number, done.blob(digest)) for number, _mode, digest in conflict.stages] == list(
+        enumerate(texts.values(), start=1)
+    )
+
+
 def test_attributes_of_the_project_have_no_say(either_git: None) -> None:
     attributes = b"* text eol=crlf merge=union\n*.txt binary\n"
     merged, changes = merge_trees(
