@@ -480,7 +480,7 @@ def _temporary(journal: Journal, number: int, target: Path) -> Path:
 
 
 def _remove_empty(folder: Path, top: Path) -> None:
-    while folder != top and folder.is_dir() and not any(folder.iterdir()):
+    while folder != top and folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent
 

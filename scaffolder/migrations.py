@@ -147,7 +147,7 @@ def migrate(
 
 
 def seen_from_before(merged: Merged, migrated: Migrated, ours: Path) -> Merged:
-    """The merge, with its changes told from the files as the person has them now.
+    """The merge, with its changes and its diff told from the files as the person has them now.
 
     Args:
         ours: The person's files as they were merged.
@@ -173,7 +173,7 @@ def seen_from_before(merged: Merged, migrated: Migrated, ours: Path) -> Merged:
         if new is not None:
             (merged.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (merged.folder / path).write_bytes(new)
-    return replace(merged, changes=tuple(sorted(changes.values(), key=lambda change: change.path)))
+    return replace(merged, changes=tuple(sorted(changes.values(), key=lambda change: change.path)), before=before)
 
 
 def _content(path: Path) -> bytes | None:

@@ -57,7 +57,6 @@ class Update:
         seen: SHA-256 of each of the project's files as the merge saw it, by path. `apply` refuses where one has
             changed since.
         executable: Paths that the new template version makes executable.
-        moved: New paths of the person's files that a migration moves.
     """
 
     project: Project
@@ -70,7 +69,6 @@ class Update:
     notes: tuple[str, ...] = ()
     seen: Mapping[str, str] = field(default_factory=dict)
     executable: frozenset[str] = field(default_factory=frozenset)
-    moved: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -220,7 +218,6 @@ def prepare(
             notes=migrated.notes,
             seen=copied.seen,
             executable=executable,
-            moved=frozenset(migrated.moves.values()),
         )
 
 
@@ -273,6 +270,8 @@ def apply(update: Update, *, contents: Mapping[str, bytes] | None = None, settle
             files[change.path] = _content(update, change.path, (update.merged.folder / change.path).read_bytes())
     for path, content in instead.items():
         files[path] = _content(update, path, content)
+    if not files:
+        return
     conflicts = [change for change in update.conflicts if change.path not in settled]
     journal.transact(
         update.project,
@@ -300,8 +299,8 @@ def _stages(update: Update, conflicts: Iterable[Change]) -> dict[str, tuple[str,
     tracked = set(project.tracked())
     found = {}
     for change in conflicts:
-        if change.path not in tracked and change.path not in update.moved:
-            continue
+        if change.path in update.seen and change.path not in tracked:
+            continue  # a file that git is not to know, such as one of PyCharm's that the project ignores
         found[change.path] = tuple(
             f"{mode} {project.git('hash-object', '-w', '--stdin', data=update.merged.blob(digest)).strip()} {number}"
             for number, mode, digest in change.stages

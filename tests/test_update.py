@@ -446,6 +446,32 @@ def test_an_answer_can_be_changed_at_the_same_version_and_back(versions) -> None
     assert git(project.folder, "ls-files", "--stage") == before
 
 
+def test_an_answer_that_stays_changes_nothing_and_leaves_the_way_back(versions) -> None:
+    project, releases = versions({"project/train.py": TRAIN + "more\n"}, ANSWERING)
+    change(project, releases, "docker=yes", to="v0.1.0")
+    commit(project.folder)
+    project = open_project(project.folder)
+    done = change(project, releases, "docker=yes", to="v0.1.0")
+    assert done.changes == ()
+    undo(project)
+    assert not (project.folder / "deploy").exists()
+
+
+def test_files_behind_a_link_of_the_persons_follow_it(versions, tmp_path: Path) -> None:
+    project, releases = versions(
+        {"project/big/a.txt": None, "project/big/b.txt": "new\n"}, {"project/big/a.txt": "a\n"}
+    )
+    elsewhere = tmp_path / "other_disk"
+    shutil.move(project.folder / "big", elsewhere)
+    (project.folder / "big").symlink_to(elsewhere)
+    commit(project.folder)
+    run(project, releases)
+    assert (project.folder / "big").is_symlink()
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["b.txt"]
+    undo(project)
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["a.txt"]
+
+
 def test_an_answer_can_be_changed_while_updating(versions) -> None:
     project, releases = versions({"project/train.py": TRAIN + "more\n"}, ANSWERING)
     done = change(project, releases, "docker=yes")

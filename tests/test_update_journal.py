@@ -168,6 +168,7 @@ def test_killed_at_every_point_it_is_as_before_or_as_after(versions: Versions, t
 
 
 @posix_only
+@pytest.mark.full
 @pytest.mark.usefixtures("no_waiting")
 def test_the_way_back_may_be_killed_as_well(versions: Versions, tmp_path: Path) -> None:  # noqa: F811
     project, releases = made(versions)
@@ -192,6 +193,7 @@ def _until_the_index(ready: update.Update) -> None:
 
 
 @posix_only
+@pytest.mark.full
 @pytest.mark.usefixtures("no_waiting")
 def test_an_undo_that_is_killed_at_any_point_can_be_repeated(versions: Versions, tmp_path: Path) -> None:  # noqa: F811
     project, releases = made(versions)
