@@ -19,6 +19,7 @@ from scaffolder.adopt.package_settings import Part
 from scaffolder.adopt.scan import Tree
 from scaffolder.messages import _
 
+_REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "requirements/local.txt", "requirements/base.txt")
 _USUAL = (".venv", "venv", "env", ".env", ".pixi/envs/default")
 _CONDA_FILES = ("environment.yml", "environment.yaml", "conda_env.yml", "conda_env.yaml", "conda.yml", "conda.yaml")
 #: The newest first: what a project with no upper limit most probably runs with is not the very newest.
@@ -142,10 +143,9 @@ def _how_to_make_one(tree: Tree, required: str) -> str:
         ).format(required=required)
     if "Pipfile" in tree.files:
         return _("The project has no environment here yet: make it with “pipenv install”.")
-    requirements = next((file for file in ("requirements.txt", "requirements-dev.txt") if file in tree.files), "")
-    install = (
-        "-e ." if {"pyproject.toml", "setup.py"} & tree.files.keys() else f"-r {requirements}" if requirements else ""
-    )
+    requirements = next((file for file in _REQUIREMENTS if file in tree.files), "")
+    builds = "setup.py" in tree.files or "[build-system]" in tree.text("pyproject.toml")
+    install = "-e ." if builds else f"-r {requirements}" if requirements else ""
     commands = f"{python} -m venv .venv"
     if install:
         pip = r".venv\Scripts\pip" if sys.platform == "win32" else ".venv/bin/pip"

@@ -73,10 +73,10 @@ def write(project: Path, files: Mapping[PurePosixPath, bytes]) -> None:
         raise os_error(error, record_file(project)) from error
     place = project / ".idea"
     try:
-        for folder in folders:
-            (project / folder).mkdir(exist_ok=True)
-        for path, content in files.items():
-            place = project / path
+        for made in folders:
+            (project / made).mkdir(exist_ok=True)
+        for relative, content in files.items():
+            place = project / relative
             text_file.write(place, content)
         _save(project, [*earlier, Record(complete=True, folders=record.folders, files=record.files)])
     except BaseException as error:

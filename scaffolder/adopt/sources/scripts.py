@@ -10,7 +10,8 @@ from scaffolder.adopt.project_view import View
 from scaffolder.adopt.scan import joined, parent
 
 #: What a model's life consists of: these are run even where they have no guard.
-_STEPS = re.compile(r"(train|fine_?tune|eval|evaluate|test_model|predict|infer|inference|pretrain)([_-].*)?\.py", re.I)
+_STEPS = re.compile(r"(pretrain|train|finetune|fine_tune|evaluate|eval|predict|inference|infer)([_-].*)?\.py", re.I)
+_ORDER = ("pret", "trai", "fine", "eval", "pred", "infe")  # as a model lives
 _FOLDERS = ("", "src", "scripts", "script", "bin", "tools", "examples", "experiments")
 #: Run by tools, or by other configurations of ours.
 _NO_PROGRAMS = frozenset(
@@ -20,9 +21,13 @@ _NO_PROGRAMS = frozenset(
 
 def steps(view: View) -> Iterator[Configuration]:
     """Training, fine-tuning, evaluating, predicting."""
+    found = []
     for path in _candidates(view):
-        if _STEPS.fullmatch(path.rpartition("/")[2]) and (_is_flat(view, path) or _is_guarded(view, path)):
-            yield _configuration(view, path)
+        step = _STEPS.fullmatch(path.rpartition("/")[2])
+        if step and (_is_flat(view, path) or _is_guarded(view, path)):
+            found.append((_ORDER.index(step[1][:4].lower()), path))
+    for _number, path in sorted(found):
+        yield _configuration(view, path)
 
 
 def others(view: View) -> Iterator[Configuration]:

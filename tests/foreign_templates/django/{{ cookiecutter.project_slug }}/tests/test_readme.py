@@ -1,0 +1,5 @@
+from pathlib import Path
+
+
+def test_readme() -> None:
+    assert Path("README.md").exists()

@@ -1,0 +1,1 @@
+# lets the configurations be found as a package

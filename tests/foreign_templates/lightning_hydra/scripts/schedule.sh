@@ -1,0 +1,3 @@
+#!/bin/bash
+# several runs, one after another
+python src/train.py trainer.max_epochs=5

@@ -1,0 +1,21 @@
+"""eval: `python src/eval.py trainer.max_epochs=2`."""
+
+from src import utils
+
+
+def eval(config: dict[str, str]) -> float:
+    epochs = int(config["trainer.max_epochs"])
+    weight = 0.0
+    for epoch in range(epochs):
+        weight += (1.0 - weight) / 2
+        print(f"epoch {epoch}: eval loss {1 - weight:.3f}")
+    return 1 - weight
+
+
+def main() -> None:
+    loss = eval(utils.compose("eval.yaml"))
+    print(f"eval done, loss {loss:.3f}")
+
+
+if __name__ == "__main__":
+    main()

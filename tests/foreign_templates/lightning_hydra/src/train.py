@@ -1,0 +1,21 @@
+"""train: `python src/train.py trainer.max_epochs=2`."""
+
+from src import utils
+
+
+def train(config: dict[str, str]) -> float:
+    epochs = int(config["trainer.max_epochs"])
+    weight = 0.0
+    for epoch in range(epochs):
+        weight += (1.0 - weight) / 2
+        print(f"epoch {epoch}: train loss {1 - weight:.3f}")
+    return 1 - weight
+
+
+def main() -> None:
+    loss = train(utils.compose("train.yaml"))
+    print(f"train done, loss {loss:.3f}")
+
+
+if __name__ == "__main__":
+    main()

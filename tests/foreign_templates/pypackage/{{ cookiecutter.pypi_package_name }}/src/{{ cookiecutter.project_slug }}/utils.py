@@ -1,0 +1,2 @@
+def do_something_useful() -> str:
+    return "replace this with a utility function"

@@ -1,0 +1,5 @@
+"""Development tasks."""
+
+
+def test() -> None:
+    """Run the tests."""
