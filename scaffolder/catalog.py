@@ -83,6 +83,11 @@ class Catalog:
         }
 
     @cached_property
+    def settled(self) -> frozenset[str]:
+        """Questions whose default an overlay has chosen, whatever the machine suggests."""
+        return frozenset(self.raw.get("_overlay_settled", ()))
+
+    @cached_property
     def versions(self) -> Any:
         """The table of tested versions, `macros/versions.jinja`: `versions.torch`, `versions.python` and so on."""
         return self._macros("versions")
@@ -113,7 +118,7 @@ class Catalog:
             re.sub(r"\{%.*?%\}", "", path.name).split(".")[0]
             for path in (self.folder / "project").iterdir()
             if not path.name.startswith((".", "{{"))
-        ) | {"configs", "data", "runs", "tests"}
+        ) | {"configs", "data", "launch", "notebooks", "runs", "tests"}
 
     @cached_property
     def imported_modules(self) -> frozenset[str]:

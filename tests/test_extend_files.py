@@ -197,6 +197,17 @@ def test_dockerfile_installs_the_build_that_the_project_names() -> None:
     )
 
 
+@pytest.mark.parametrize("tracker", [name for name in choices()["tracker"] if name != "tensorboard"])
+def test_what_a_tracker_keeps_is_on_the_volume(tracker: str) -> None:
+    folder = project(tracker=tracker, docker=True, launcher="kubernetes")
+    values = [rest.partition("=")[2] for name, rest in instructions(read(folder, "Dockerfile")) if name == "ENV"]
+    assert any(value.removeprefix("sqlite:///").startswith("/project/runs") for value in values)
+    trainer = manifests(folder)[2]["spec"]["trainer"]
+    for variable in trainer.get("env", []):
+        assert variable["valueFrom"]["secretKeyRef"]["optional"] is True  # without an account it works as well
+    assert "key" not in json.dumps([variable.get("value") for variable in trainer.get("env", [])])
+
+
 @posix_only
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="the image has Python 3.12")
 def test_dockerfile_reads_the_packages_from_pyproject() -> None:
