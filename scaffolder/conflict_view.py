@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from scaffolder import console
-from scaffolder.conflicts import Conflict, Hunk, is_text, lines_of
+from scaffolder.conflicts import Conflict, Hunk, lines_of
+from scaffolder.merge_checks import is_text
 from scaffolder.messages import _, ngettext
 from scaffolder.rejected import SUFFIX
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scaffolder.errors import NewmodelError, os_error
-from scaffolder.messages import _
+from scaffolder.errors import os_error
+from scaffolder.merge_checks import different_encodings, is_text
 from scaffolder.project import Project
 
 if TYPE_CHECKING:
@@ -69,18 +69,18 @@ class Conflict:
 
     @property
     def whole(self) -> bool:
-        """Whether there are no lines to choose from: one side is no text, or not there."""
-        return not self.rejected and not (is_text(self.yours) and is_text(self.template))
+        """Whether there are no lines to choose from: a side is no text, not there, or in another encoding."""
+        if self.rejected:
+            return False
+        if self.yours is None or self.template is None:
+            return True
+        texts = is_text(self.yours) and is_text(self.template)
+        return not texts or different_encodings(self.yours, self.template)
 
     @property
     def settled_by_hand(self) -> bool:
         """Whether the person has taken the markers out, and only git does not know it yet."""
         return not self.rejected and not self.whole and not self.hunks
-
-
-def is_text(content: bytes | None) -> bool:
-    """Whether git merges such a file by its lines."""
-    return content is not None and b"\0" not in content[:8000]
 
 
 def lines_of(content: bytes) -> list[bytes]:
@@ -185,8 +185,8 @@ def left_in(project: Project) -> list[Conflict]:
 
 def _conflict(path: str, content: bytes, sides: Mapping[int, bytes]) -> Conflict:
     yours, template = sides.get(2), sides.get(3)
-    text = is_text(yours) and is_text(template)
-    return Conflict(path=path, hunks=hunks_of(content, yours, template) if text else (), yours=yours, template=template)
+    conflict = Conflict(path=path, yours=yours, template=template)
+    return conflict if conflict.whole else replace(conflict, hunks=hunks_of(content, yours, template))
 
 
 def is_own_merge(project: Project) -> bool:
@@ -277,8 +277,3 @@ def replace_file(file: Path, content: bytes) -> None:
         raise os_error(error, file) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def one_line(path: str, error: NewmodelError) -> str:
-    """A refusal about one file among several."""
-    return _("{file}: {reason}").format(file=path, reason=error)

@@ -155,7 +155,11 @@ def _up_to_date(project: Project, options: Options) -> ExitCode:
     from scaffolder import conflict_view, conflicts
     from scaffolder.resolve_command import say_what_is_left
 
-    left = [] if conflicts.is_own_merge(project) else conflicts.left_in(project)
+    try:
+        _top = project.repository
+        left = [] if conflicts.is_own_merge(project) else conflicts.left_in(project)
+    except NewmodelError:  # not under version control, so there was no update that could have left any
+        left = []
     if options.as_json:
         console.print_json(
             {
@@ -183,6 +187,7 @@ def _update(project: Project, versions: tuple[Release, Release], options: Option
     from scaffolder import conflicts, rejected, update_report
 
     _refuse_rejected(project)
+    overlays = _overlay_changes(project)
     interactive = console.interactive() and not options.yes and not options.as_json
     asking = interactive and not options.diff
     with prepare(project, releases(), versions, settings=options.settings, ask=asking) as update:
@@ -190,18 +195,19 @@ def _update(project: Project, versions: tuple[Release, Release], options: Option
         changes = update_report.file_changes(update)
         if options.conflict == REJ and found:
             update = rejected.instead_of_markers(update, found)
+        content = {**_as_json(update, changes, found, options), "overlays": overlays}
         if options.diff:
-            return _diff(update, changes, found, options)
+            return _diff(update, content, options)
         if not options.as_json:
-            _announce(update, changes)
+            _announce(update, changes, overlays)
         if not update.changes:
-            return _say_nothing_changes(update, options)
+            return _say_nothing_changes(content, options)
         if interactive and not _consents():
             console.say(_("Nothing was changed."))
             return ExitCode.OK
         apply(update)
         if options.as_json:
-            console.print_json(_as_json(update, changes, found, options))
+            console.print_json(content)
         else:
             _say_what_next(found, options)
     if found and interactive and options.conflict == INLINE and _wants_to_settle():
@@ -218,6 +224,7 @@ def _refuse_rejected(project: Project) -> None:
     """
     from scaffolder import rejected
 
+    _top = project.repository  # says so where there is no git
     left = [conflict.path + rejected.SUFFIX for conflict in rejected.left_in(project)]
     if left:
         raise NewmodelError(
@@ -228,15 +235,15 @@ def _refuse_rejected(project: Project) -> None:
         )
 
 
-def _diff(update: Update, changes: list[FileChange], found: list[Conflict], options: Options) -> ExitCode:
+def _diff(update: Update, content: dict[str, Any], options: Options) -> ExitCode:
     if options.as_json:
-        console.print_json({**_as_json(update, changes, found, options), "diff": update.merged.diff()})
+        console.print_json({**content, "diff": update.merged.diff()})
     else:
         console.out().file.write(update.merged.diff(colour=console.out().is_terminal))
     return ExitCode.OK
 
 
-def _announce(update: Update, changes: list[FileChange]) -> None:
+def _announce(update: Update, changes: list[FileChange], overlays: list[dict[str, str]]) -> None:
     """What is new, and what will happen."""
     from scaffolder import update_report
 
@@ -244,7 +251,7 @@ def _announce(update: Update, changes: list[FileChange]) -> None:
     if old != new:
         console.say(_("Template {old} → {new}").format(old=old, new=new), style="bold")
         update_report.say_news(update)
-    for overlay in _overlay_changes(update.project):
+    for overlay in overlays:
         console.say(_("Overlay {source}: {old} → {new}").format(**overlay), style="bold")
     update_report.say_answers(update)
     for note in update.notes:
@@ -256,9 +263,9 @@ def _announce(update: Update, changes: list[FileChange]) -> None:
         console.say(update_report.summary(changes))
 
 
-def _say_nothing_changes(update: Update, options: Options) -> ExitCode:
+def _say_nothing_changes(content: dict[str, Any], options: Options) -> ExitCode:
     if options.as_json:
-        console.print_json(_as_json(update, [], [], options))
+        console.print_json(content)
     else:
         console.say(_("Nothing changes: the project is like that already."))
     return ExitCode.OK
@@ -287,7 +294,6 @@ def _as_json(
     return {
         "from": update.old.tag,
         "to": update.new.tag,
-        "overlays": _overlay_changes(update.project),
         "answers": update_report.changed_answers(update),
         "reset": list(update.reset),
         "notes": list(update.notes),

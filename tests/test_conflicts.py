@@ -183,6 +183,18 @@ def test_a_binary_file_is_taken_whole(
     assert stray(folder) == []
 
 
+@pytest.mark.parametrize(("choice", "expected"), [("mine", b"# caf\xe9\n"), ("theirs", "# caf\u00e9s\n".encode())])
+def test_two_encodings_are_never_mixed(newmodel: Callable[..., Any], demo, choice: str, expected: bytes) -> None:
+    folder = demo({"project/notes.txt": "# caf\u00e9s\n"}, {"train.py": MINE})
+    (folder / "notes.txt").write_bytes(b"# caf\xe9\n")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "mine")
+    assert newmodel("update", folder).code == 1
+    assert (folder / "notes.txt").read_bytes() == b"# caf\xe9\n"
+    assert newmodel("update", folder, "--resolve", choice).code == 0
+    assert (folder / "notes.txt").read_bytes() == expected
+
+
 def test_a_project_inside_another_repository(newmodel: Callable[..., Any], demo, tmp_path: Path) -> None:
     folder = demo()
     outer = tmp_path / "outer"

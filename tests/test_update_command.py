@@ -78,7 +78,7 @@ def test_it_says_what_is_new_and_what_happens_to_which_file(newmodel: Callable[.
     assert line_of(done.err, "demo/network.py").endswith("moved here from demo/model.py")
     assert "new" in line_of(done.err, "new.txt")
     assert "removed; you had not changed it" in line_of(done.err, "logo.bin")
-    assert "demo/model.py  " not in done.err
+    assert not any(line.startswith("demo/model.py") for line in done.err.splitlines())
     assert "Files: 1 new, 1 changed (1 of them edited by you), 1 moved, 1 removed." in done.err
     assert "Done. Look at it with git diff" in done.err
     assert "--undo" in done.err
@@ -203,6 +203,21 @@ def test_an_interrupted_update_is_mended_first(
     assert done.code == 1
     assert "An update from v0.1.0 to v0.2.0 was interrupted" in done.err
     assert files(folder) == before
+
+
+def test_without_version_control_it_says_what_to_do(newmodel: Callable[..., Any], demo, tmp_path: Path) -> None:
+    folder = demo()
+    (folder / ".git").rename(tmp_path / "gone")
+    assert newmodel("update", folder, "--check").code == 1
+    for option in ("--yes", "--diff", "--undo", "--resolve=mine"):
+        done = newmodel("update", folder, option)
+        assert done.code == 2
+        assert "is not under version control" in done.err
+    answers = folder / ".copier-answers.yml"
+    answers.write_text(answers.read_text().replace("v0.1.0", "v0.2.0"))
+    done = newmodel("update", folder)
+    assert done.code == 0
+    assert "is up to date" in done.err
 
 
 @pytest.mark.parametrize(
