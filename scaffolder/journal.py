@@ -29,7 +29,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from scaffolder.errors import NewmodelError, os_error
@@ -118,6 +118,8 @@ class Journal:
         made: Folders that were not there before, outermost first.
         before: Entries of git's index before, by path: those of every file of the steps.
         after: Those after.
+        conflicts: Paths with markers, or what was there instead of them.
+        settled: Those of the steps whose `after` is what `accept` found, not what the transaction wrote.
     """
 
     folder: Path
@@ -130,6 +132,7 @@ class Journal:
     before: Mapping[str, tuple[str, ...]]
     after: Mapping[str, tuple[str, ...]]
     conflicts: tuple[str, ...]
+    settled: tuple[str, ...] = ()
 
     def content_before(self, step: int) -> bytes:
         return (self.folder / "before" / str(step)).read_bytes()
@@ -293,10 +296,10 @@ def keep(project: Project, paths: list[str]) -> Path:
 
 
 def accept(project: Project, paths: list[str]) -> None:
-    """Take what newmodel itself has written since the last update as the update's own, so that `undo` need not ask.
+    """Take what files hold now as the last update's result, so that `undo` need not ask. It keeps a copy of them.
 
     Args:
-        paths: Such as a conflict that `--resolve` settled.
+        paths: Such as conflicts that `--resolve` settled.
     """
     journal = last(project)
     if journal is None:
@@ -305,7 +308,9 @@ def accept(project: Project, paths: list[str]) -> None:
         Step(path=step.path, before=step.before, after=look(project.folder / step.path)) if step.path in paths else step
         for step in journal.steps
     )
-    _write_journal(Journal(**{**vars(journal), "steps": steps}))
+    changed = {new.path for old, new in zip(journal.steps, steps, strict=True) if old != new}
+    settled = tuple(sorted(changed.union(journal.settled)))
+    _write_journal(replace(journal, steps=steps, settled=settled))
 
 
 def _stage(project: Project, folder: Path, transaction: Transaction) -> Journal:
@@ -604,6 +609,7 @@ def _read(folder: Path) -> Journal:
             before={path: tuple(entries) for path, entries in content["before"].items()},
             after={path: tuple(entries) for path, entries in content["after"].items()},
             conflicts=tuple(content["conflicts"]),
+            settled=tuple(content["settled"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         raise _damaged(folder / _JOURNAL) from None

@@ -169,7 +169,8 @@ def seen_from_before(merged: Merged, migrated: Migrated, ours: Path) -> Merged:
                 del changes[path]
             continue
         outcome = Outcome.DELETED if new is None else Outcome.ADDED if old is None else Outcome.CHANGED
-        changes[path] = Change(path=path, outcome=outcome)
+        moved_to = migrated.moves.get(path, "") if outcome is Outcome.DELETED else ""
+        changes[path] = Change(path=path, outcome=outcome, moved_to=moved_to)
         if new is not None:
             (merged.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (merged.folder / path).write_bytes(new)

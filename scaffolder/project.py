@@ -39,8 +39,16 @@ class Project:
 
     @property
     def overlays(self) -> list[dict[str, str]]:
-        """The overlays that were laid over the templates, each with its `source` and its `version`."""
-        return list(self.recorded.get("_overlays") or [])
+        """The overlays that were laid over the templates, each with its `source` and its `version`.
+
+        Raises:
+            NewmodelError: If somebody has edited the record and it is none any more.
+        """
+        recorded = self.recorded.get("_overlays") or []
+        try:
+            return [{"source": str(one["source"]), "version": str(one["version"])} for one in recorded]
+        except (TypeError, KeyError):
+            raise _damaged(self.folder / ANSWERS_FILE) from None
 
     @cached_property
     def repository(self) -> Path:
@@ -91,7 +99,7 @@ class Project:
     def conflicts(self) -> list[str]:
         """Paths that are not settled since an update: unmerged in git, or still with the update's markers in them."""
         from scaffolder import journal
-        from scaffolder.three_way import THEIRS_LABEL
+        from scaffolder.merge_checks import THEIRS_LABEL
 
         _repository = self.repository
         entries = self.git("ls-files", "--unmerged", "-z").split("\0")
@@ -148,7 +156,11 @@ def open_project(folder: Path) -> Project:
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         recorded = None
     if not isinstance(recorded, dict) or not {"_commit", "_src_path"} <= recorded.keys():
-        raise NewmodelError(
-            _("{file} is damaged; take it back from git: git checkout -- {name}").format(file=file, name=ANSWERS_FILE)
-        )
+        raise _damaged(file)
     return Project(folder, recorded)
+
+
+def _damaged(file: Path) -> NewmodelError:
+    return NewmodelError(
+        _("{file} is damaged; take it back from git: git checkout -- {name}").format(file=file, name=file.name)
+    )

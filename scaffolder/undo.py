@@ -20,8 +20,8 @@ class Undone:
         old: The template version that the project has again.
         new: The one that it had.
         changed: Paths that were put back, removed or brought back.
-        edited: Those of them that the person had edited since the update.
-        kept: The folder with the edited versions; None if there are none.
+        edited: Those of them that were edited since the update, conflicts that were settled among them.
+        kept: The folder with these versions; None if there are none.
         committed: Whether the person had committed since: then the way back is an uncommitted change in the work tree.
     """
 
@@ -59,6 +59,10 @@ def undo(project: Project, *, yes: bool = False) -> Undone:
                 len(edited),
             ).format(files=", ".join(edited))
         )
+    # a settled conflict may hold work of the person's, too
+    edited += [
+        step.path for step in to_change if step.path in last.settled and now[step.path] and step.path not in edited
+    ]
     kept = journal.keep(project, edited) if edited else None
     committed = journal.head(project) != last.head
     numbers = {step.path: number for number, step in enumerate(last.steps)}

@@ -110,6 +110,9 @@ def test_a_moved_file_that_nobody_edited(versions: Versions) -> None:  # noqa: F
     done = run(project, releases)
     assert outcomes(done) == {"demo/model.py": Outcome.DELETED, "demo/network.py": Outcome.ADDED}
     assert (project.folder / "demo/network.py").read_bytes() == model.replace("\n", "\r\n").encode()
+    assert {change.path: change.moved_to for change in done.changes if change.moved_to} == {
+        "demo/model.py": "demo/network.py"
+    }
 
 
 def test_a_folder_moves_with_what_the_person_added(versions: Versions) -> None:  # noqa: F811

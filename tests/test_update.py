@@ -389,6 +389,13 @@ def test_a_damaged_answers_file_is_one_sentence(tmp_path: Path, content: str) ->
         open_project(tmp_path)
 
 
+@pytest.mark.parametrize("overlays", ["text", ["text"], [{"source": "here"}], 3])
+def test_damaged_overlays_are_one_sentence(tmp_path: Path, overlays: object) -> None:
+    recorded = {"_commit": "v0.1.0", "_src_path": template_source.TEMPLATE_URL, "_overlays": overlays}
+    with pytest.raises(NewmodelError, match="is damaged"):
+        update.available(Project(tmp_path, recorded), Releases(tmp_path))
+
+
 # --- answers that change ----------------------------------------------------------------------------------------
 
 QUESTIONS = """\

@@ -438,8 +438,12 @@ def test_what_newmodel_settled_itself_is_no_edit(versions: Versions) -> None:  #
     (project.folder / "train.py").write_text("settled by newmodel update --resolve\n")
     git(project.folder, "add", "train.py")
     journal.accept(project, ["train.py"])
-    undo(project)
+    undone = undo(project)
     assert state(project.folder) == before
+    # all the same a person may have typed it
+    assert undone.edited == ("train.py",)
+    assert undone.kept is not None
+    assert (undone.kept / "train.py").read_text() == "settled by newmodel update --resolve\n"
 
 
 def test_a_file_the_person_deleted_since_comes_back(versions: Versions) -> None:  # noqa: F811
