@@ -105,7 +105,7 @@ def fetch(address: Address, folder: Path, *, version: str | None = None) -> Chec
     reference, tag = _choose(refs, version, address)
     folder.mkdir()
     try:
-        _run("init", "--quiet", "--template=", str(folder), address=address)
+        _run("init", "--quiet", "--template=", folder=folder, address=address)
         try:
             _fetch(address, folder, reference, "--depth=1", "--no-tags")
         except GitSaysNoError:

@@ -71,7 +71,12 @@ def link_leads_out(root: Path, link: Path) -> bool:
         return True
     # both by its words and by what is there: neither may lead out, now or on another computer
     by_words = os.path.normpath(root / link.parent / target)
-    really = os.path.realpath(root / link)
+    try:
+        really = os.path.realpath(root / link, strict=True)
+    except FileNotFoundError:  # its target may be made later
+        really = os.path.realpath(root / link)
+    except OSError:  # a circle
+        return True
     if any(not Path(place).is_relative_to(root) for place in (by_words, really)):
         return True
     return any(file_names.is_git(part) for part in Path(really).relative_to(root).parts)

@@ -51,7 +51,6 @@ _PROGRAMS = (
     "ftplib.",
     "smtplib.",
     "webbrowser.",
-    "code.__new__",
 )
 
 
