@@ -328,6 +328,59 @@ def test_canonical_formatting(name: str, tmp_path: Path) -> None:
             assert content.decode() == declaration + ElementTree.tostring(root, encoding="unicode"), path
 
 
+# --- interpreters ------------------------------------------------------------------------------------------------
+
+
+def test_conda_environment_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = plant(tmp_path / "home", {"conda/envs/wine/bin/python": ""})
+    plant(home, {".conda/environments.txt": f"{home}/conda\n{home}/conda/envs/wine\n"})
+    monkeypatch.setenv("HOME", str(home))
+    adoption = planned(tmp_path / "demo", {**SMALL, "environment.yml": "name: wine\ndependencies: [python]\n"})
+    assert adoption.python == home / "conda/envs/wine/bin/python"
+
+
+def test_interpreter_that_pycharm_knows_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scaffolder.environment.real_system import RealSystem
+    from scaffolder.pycharm import jdk_table
+
+    project = plant(tmp_path / "demo", {**SMALL, ".venv/pyvenv.cfg": "version = 3.12.1\n", ".venv/bin/python": ""})
+    python = project / ".venv" / "bin" / "python"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert ".idea/misc.xml" not in map(str, plan_adoption(project).files)
+    table = jdk_table.add("<application/>", "Python 3.12 (x)", project, python, "3.12.1", RealSystem())
+    plant(tmp_path / "config/JetBrains/PyCharm2026.1/options", {"jdk.table.xml": table})
+    files = {str(path): content for path, content in plan_adoption(project).files.items()}
+    assert b'project-jdk-name="Python 3.12 (x)"' in files[".idea/misc.xml"]
+    # one person's: never in a file that is shared
+    assert not [path for path, content in files.items() if b"3.12 (x)" in content and path != ".idea/misc.xml"]
+
+
+@pytest.mark.parametrize(
+    ("files", "command"),
+    [
+        ({"uv.lock": "x"}, "uv sync"),
+        ({"poetry.lock": "x"}, "poetry install"),
+        ({"environment.yml": "dependencies: []\n"}, "conda env create -f environment.yml"),
+        ({"requirements.txt": "x"}, "-m venv .venv && .venv/bin/pip install -r requirements.txt"),
+        ({"pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.99"\n'}, "requires Python >=3.99"),
+    ],
+)
+def test_how_to_get_an_environment(files: dict[str, str], command: str, tmp_path: Path) -> None:
+    adoption = planned(tmp_path / "demo", {**SMALL, **files})
+    assert adoption.python is None
+    assert command in adoption.notes[0]
+
+
+def test_starter_is_tidy(tmp_path: Path) -> None:
+    """It lies in a person's project, where their own checks may look at it."""
+    from scaffolder.adopt.idea_files import STARTER_CODE
+
+    (tmp_path / "run_entry_point.py").write_text(STARTER_CODE, encoding="utf-8")
+    for command in (["check", "--isolated"], ["format", "--isolated", "--check"]):
+        done = subprocess.run([sys.executable, "-m", "ruff", *command, tmp_path], check=False, capture_output=True)
+        assert done.returncode == 0, done.stdout
+
+
 # --- odd folders -------------------------------------------------------------------------------------------------
 
 

@@ -220,7 +220,7 @@ def in_terminal(pycharm: PyCharm, name: str) -> str:
 def answers_and_stops(pycharm: PyCharm, name: str) -> None:
     """A server answers at the address that it prints, and the red square ends it."""
     with pycharm.started(name) as running:
-        address = running.wait_for(r"http://(?:127\.0\.0\.1|localhost):(\d+)/?", seconds=90)[0]
+        address = running.wait_for(r"http://(?:127\.0\.0\.1|localhost):\d+(?=[/\s])", seconds=90)[0]
         if "Jupyter" not in name:
             running.wait_for(r"(?i)quit", seconds=30)
         with urllib.request.urlopen(address, timeout=30) as answer:

@@ -30,9 +30,12 @@ VCS = """\
 
 #: What starts an entry point that has no file of its own: PyCharm runs files and modules, no functions.
 STARTER_CODE = '''\
-"""Starts an entry point as its installed command would: `run_entry_point.py PACKAGE.MODULE:FUNCTION ARGUMENTS`.
+"""Starts an entry point as its installed command would.
 
-Without `:FUNCTION` the module is run as with `python -m`. The run configurations of this folder use it.
+run_entry_point.py PACKAGE.MODULE:FUNCTION ARGUMENTS
+
+Without `:FUNCTION` the module is run as with `python -m`. The run configurations of
+this folder use it, because PyCharm runs files and modules, but no functions.
 """
 
 import functools
@@ -42,15 +45,15 @@ import runpy
 import sys
 
 if __name__ == "__main__":
-    if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
+    here = os.path.dirname(os.path.realpath(__file__))
+    if sys.path and os.path.realpath(sys.path[0]) == here:
         sys.path[0] = os.getcwd()  # as `python -m` has it
-    entry_point = sys.argv.pop(1)
-    module, _, function = entry_point.partition(":")
-    if not function:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    else:
+    module, _, function = sys.argv.pop(1).partition(":")
+    if function:
         sys.argv[0] = module.partition(".")[0]
-        sys.exit(functools.reduce(getattr, function.split("."), importlib.import_module(module))())
+        start = importlib.import_module(module)
+        sys.exit(functools.reduce(getattr, function.split("."), start)())
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 '''
 
 _MODULE = """\

@@ -1,6 +1,12 @@
 """eval: `python src/eval.py trainer.max_epochs=2`."""
 
-from src import utils
+import sys
+from pathlib import Path
+
+# works from any folder, without installing the project
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from src import utils  # noqa: E402
 
 
 def eval(config: dict[str, str]) -> float:

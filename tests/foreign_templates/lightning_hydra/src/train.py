@@ -1,6 +1,12 @@
 """train: `python src/train.py trainer.max_epochs=2`."""
 
-from src import utils
+import sys
+from pathlib import Path
+
+# works from any folder, without installing the project
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from src import utils  # noqa: E402
 
 
 def train(config: dict[str, str]) -> float:
