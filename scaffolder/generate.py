@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,15 @@ import yaml
 from copier._main import Worker
 from copier._settings import SettingsModel
 from copier._template import Template
+from copier.errors import CopierError
 from jinja2.exceptions import TemplateError
 
+from scaffolder import overlay_file
 from scaffolder.answers import Answer
 from scaffolder.errors import NewmodelError, os_error
+from scaffolder.foreign.safety import check_names
 from scaffolder.messages import _
+from scaffolder.project import ANSWERS_FILE
 from scaffolder.template_source import TEMPLATE_URL, current_version, templates_folder
 
 if TYPE_CHECKING:
@@ -56,10 +60,12 @@ class Rendering:
     Attributes:
         files: By path below the project's folder, sorted.
         answers: Every answer, those included that took their default.
+        overlays: What was laid over the templates.
     """
 
     files: Mapping[PurePosixPath, RenderedFile]
     answers: Mapping[str, Any]
+    overlays: tuple[Mapping[str, str], ...] = ()
 
 
 class BrokenTemplateError(Exception):
@@ -68,10 +74,15 @@ class BrokenTemplateError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """A folder of templates, and the version that a project made from it records."""
+    """A folder of templates, and the version that a project made from it records.
+
+    Attributes:
+        overlays: What was laid over the templates, see `scaffolder.overlay`; a project records it.
+    """
 
     folder: Path
     version: str
+    overlays: tuple[Mapping[str, str], ...] = ()
 
 
 class PlainTemplate(Template):
@@ -100,6 +111,9 @@ class ProjectWorker(Worker):
     """copier's worker, which keeps the files instead of writing them."""
 
     source: Source
+    #: The overlay whose files are being rendered (-1 is the templates), and whether they are added to others.
+    _number: int = -1
+    _append: bool = False
 
     @cached_property
     def template(self) -> Template:
@@ -114,6 +128,50 @@ class ProjectWorker(Worker):
     @cached_property
     def _source(self) -> list[Path]:
         return []
+
+    @cached_property
+    def _layer(self) -> dict[PurePosixPath, int]:
+        """Which overlay a file is of; -1 is the templates."""
+        return {}
+
+    def _answers_to_remember(self) -> Mapping[str, Any]:
+        answers = super()._answers_to_remember()
+        if not self.source.overlays:
+            return answers
+        return {"_overlays": [dict(overlay) for overlay in self.source.overlays], **answers}
+
+    def _render_template(self) -> None:
+        """The templates' files, then those of each overlay, which take the place of earlier ones."""
+        super()._render_template()
+        for number, overlay in enumerate(self.source.overlays):
+            folder = self.template.local_abspath / overlay_file.LAYERS / f"{number:03d}"
+            self._number = number
+            try:
+                for kind in ("project", "append"):
+                    if (folder / kind).is_dir():
+                        self._append = kind == "append"
+                        self.__dict__["template_copy_root"] = folder / kind
+                        self._source[:] = []
+                        super()._render_template()
+                self._put_headers(overlay_file.headers(folder))
+            except (TemplateError, CopierError, ArithmeticError, TypeError, UnicodeError) as error:
+                name = (
+                    self._source[0].relative_to(overlay_file.LAYERS, f"{number:03d}") if self._source else folder.name
+                )
+                reason = " ".join(str(error).split())
+                raise overlay_file.wrong(
+                    overlay["source"], _("{file}: {reason}").format(file=Path(name).as_posix(), reason=reason)
+                ) from error
+
+    def _put_headers(self, headers: Mapping[str, str]) -> None:
+        for pattern, template in headers.items():
+            header = self._render_string(template).rstrip("\n").encode() + b"\n"
+            for path, file in self.rendered.items():
+                if path.match(pattern) and path.name != ANSWERS_FILE:
+                    # what must be the first line stays it: the program, or the kind of file
+                    first = b"".join(re.findall(rb"\A(?:#!.*\n|<\?xml.*\n)", file.content))
+                    content = first + header + file.content[len(first) :]
+                    self.rendered[path] = replace(file, content=content)
 
     def _render_string(self, string: str, extra_context: dict[str, Any] | None = None) -> str:
         # most parts of paths are plain, and compiling them is most of what rendering paths costs
@@ -137,8 +195,15 @@ class ProjectWorker(Worker):
         if is_symlink or isinstance(expected_contents, Path):
             raise BrokenTemplateError(f"{dst_relpath} is a link; Windows has none")
         path = PurePosixPath(dst_relpath.as_posix())
-        if path in self.rendered:
+        if self._number >= 0 and not self._may_overlay(path):
+            return False
+        if self._append:
+            before = self.rendered[path]
+            self.rendered[path] = replace(before, content=before.content + expected_contents)
+            return False
+        if self._layer.get(path) == self._number:
             raise BrokenTemplateError(f"two templates give the same file {path}")
+        self._layer[path] = self._number
         from_template = self._source[0].name.endswith(self.template.templates_suffix)
         self.rendered[path] = RenderedFile(
             content=expected_contents,
@@ -147,6 +212,26 @@ class ProjectWorker(Worker):
             has_raw=from_template and b"{% raw %}" in (self.template.local_abspath / self._source[0]).read_bytes(),
         )
         return False
+
+    def _may_overlay(self, path: PurePosixPath) -> bool:
+        """Whether an overlay's file is wanted.
+
+        Raises:
+            NewmodelError: If no overlay may write it.
+        """
+        source = self.source.overlays[self._number]["source"]
+        if path == PurePosixPath(ANSWERS_FILE):
+            raise overlay_file.wrong(source, _("{file} is newmodel's own.").format(file=path))
+        try:
+            check_names(path.parts[: end + 1] for end in range(len(path.parts)))
+        except NewmodelError as error:
+            raise overlay_file.wrong(source, str(error)) from None
+        if self._append:
+            # a file that these answers leave out needs no addition
+            return path in self.rendered
+        if self._layer.get(path) == self._number:
+            raise overlay_file.wrong(source, _("two of its files become {file}.").format(file=path))
+        return True
 
 
 def own_source() -> Source:
@@ -192,9 +277,17 @@ def render(answers: Mapping[str, Answer], target: Path, source: Source | None = 
         combined = working.answers.combined
         names = [name for name in working.template.questions_data if name not in working.answers.hidden]
         rendering = Rendering(
-            files=dict(sorted(working.rendered.items())), answers={name: combined[name] for name in names}
+            files=dict(sorted(working.rendered.items())),
+            answers={name: combined[name] for name in names},
+            overlays=working.source.overlays,
         )
-    check(rendering, target)
+    try:
+        check(rendering, target)
+    except BrokenTemplateError as error:
+        if not working.source.overlays:
+            raise
+        sources = ", ".join(overlay["source"] for overlay in working.source.overlays)
+        raise overlay_file.wrong(sources, _("with it {reason}.").format(reason=error)) from error
     return rendering
 
 

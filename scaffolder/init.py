@@ -20,7 +20,7 @@ from scaffolder.staging import check_target, clear_stale, staging, staging_paren
 if TYPE_CHECKING:
     from rich.panel import Panel
 
-    from scaffolder.generate import Rendering
+    from scaffolder.generate import Rendering, Source
     from scaffolder.questions import Answers
 
 
@@ -34,6 +34,7 @@ class Options:
         answers_file: A YAML or JSON file with answers.
         data: The person's own table or conversations.
         target_column: Which of its columns to predict.
+        overlays: Where the overlays are that are laid over the templates, in this order.
         defaults: Take every default that is not given, and ask nothing.
         yes: Do not ask for consent.
         dry_run: Show what would be made and write nothing.
@@ -46,6 +47,7 @@ class Options:
     answers_file: Path | None = None
     data: str | None = None
     target_column: str | None = None
+    overlays: Sequence[str] = ()
     defaults: bool = False
     yes: bool = False
     dry_run: bool = False
@@ -83,7 +85,8 @@ def run_init(options: Options) -> ExitCode:
         Interrupted: If the person pressed Ctrl-C.
     """
     _check_here()
-    known = catalog()
+    source = _source(options)
+    known = catalog() if source is None else Catalog(source.folder)
     given = _given(options, known)
     folder = _folder_from(options, given)
     if folder is not None:
@@ -96,9 +99,9 @@ def run_init(options: Options) -> ExitCode:
     report = _report(folder or Path.cwd(), quiet=options.as_json)
     if folder is None:
         folder = _ask_folder(options)
-    answers = _answers(options, known, report, given, folder)
+    answers = _answers(options, known, report, given, folder, source)
     python = _python(report, known, str(answers.values["framework"]), str(answers.values["task"]))
-    rendering = _render(answers, folder)
+    rendering = _render(answers, folder, source)
     if not options.as_json:
         _show(answers, known, rendering, folder, python, complete=options.dry_run)
     if options.dry_run:
@@ -226,7 +229,24 @@ def _ask_folder(options: Options) -> Path:
     return _absolute(ask_folder("my-model", lambda text: _check_folder(_absolute(text))))
 
 
-def _answers(options: Options, known: Catalog, report: Report, given: Mapping[str, Answer], folder: Path) -> Answers:
+def _source(options: Options) -> Source | None:
+    """The templates with the overlays that were asked for; None for the templates alone."""
+    if not options.overlays:
+        return None
+    from scaffolder import overlay
+    from scaffolder.generate import own_source
+
+    return overlay.compose(own_source(), overlay.chosen(options.overlays))
+
+
+def _answers(
+    options: Options,
+    known: Catalog,
+    report: Report,
+    given: Mapping[str, Answer],
+    folder: Path,
+    source: Source | None,
+) -> Answers:
     from scaffolder.questions import Interview
 
     interview = Interview(
@@ -236,6 +256,7 @@ def _answers(options: Options, known: Catalog, report: Report, given: Mapping[st
         ask=options.ask,
         folder_name=folder.name or "my-model",
         follow_language=not options.language_given,
+        source=source,
     )
     answers = interview.run()
     if given.get("task") == "llm" and given.get("data_file") and "task" not in _settled(options, known):
@@ -258,7 +279,7 @@ def _python(report: Report, known: Catalog, framework: str, task: str) -> Interp
     return report.python_for(*known.python_range(framework, task))
 
 
-def _render(answers: Answers, folder: Path) -> Rendering:
+def _render(answers: Answers, folder: Path, source: Source | None) -> Rendering:
     from scaffolder.generate import render
 
     values = dict(answers.values)
@@ -267,17 +288,27 @@ def _render(answers: Answers, folder: Path) -> Rendering:
     base = str(values.get("base_model_name", ""))
     if base and Path(base).expanduser().is_dir():  # named from here, used from the project's folder
         values["base_model_name"] = Path(base).expanduser().resolve().as_posix()
-    return render(values, folder)
+    return render(values, folder, source)
 
 
 def _show(
-    answers: Answers, known: Catalog, rendering: Rendering, folder: Path, python: Interpreter | None, *, complete: bool
+    answers: Answers,
+    known: Catalog,
+    rendering: Rendering,
+    folder: Path,
+    python: Interpreter | None,
+    *,
+    complete: bool,
 ) -> None:
     from scaffolder.template_source import current_version
 
     where = console.out() if complete else console.err()
     where.print(preview.tree(_files(rendering, answers), folder.name, complete=complete))
-    where.print(preview.decisions(answers, known, target=folder, python=python, version=current_version()))
+    where.print(
+        preview.decisions(
+            answers, known, target=folder, python=python, version=current_version(), overlays=rendering.overlays
+        )
+    )
 
 
 def _files(rendering: Rendering, answers: Answers) -> list[PurePosixPath]:
@@ -450,6 +481,7 @@ def _result(
         "folder": str(folder),
         "written": made,
         "answers": answers.values,
+        "overlays": [dict(overlay) for overlay in rendering.overlays],
         "package_reason": answers.package.reason,
         "notes": [*answers.notes, *done.notes],
         "files": [str(path) for path in sorted(_files(rendering, answers))],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,15 @@ _SHOWN_ELSEWHERE = (
 )
 
 
-def decisions(answers: Answers, catalog: Catalog, *, target: Path, python: Interpreter | None, version: str) -> Table:
+def decisions(
+    answers: Answers,
+    catalog: Catalog,
+    *,
+    target: Path,
+    python: Interpreter | None,
+    version: str,
+    overlays: Iterable[Mapping[str, str]] = (),
+) -> Table:
     """Every answer, and what follows from it."""
     from rich.table import Table
     from rich.text import Text
@@ -59,6 +67,8 @@ def decisions(answers: Answers, catalog: Catalog, *, target: Path, python: Inter
     if python is not None:
         table.add_row("Python", Text(f"{python.text}  {python.path}"))
     table.add_row(_("template"), Text(version))
+    for overlay in overlays:
+        table.add_row(_("overlay"), Text(f"{overlay['source']}  {overlay['version'][:19]}"))
     for note in answers.notes:
         table.add_row("", Text(note, style="yellow"))
     return table

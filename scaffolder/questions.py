@@ -314,7 +314,9 @@ class Interview:
     def _default(self, question: Question, copier_question: Any) -> Answer:
         name = question.name
         suggested: Answer | None
-        if name == "project_name":
+        if name in self._catalog.settled:
+            suggested = None
+        elif name == "project_name":
             suggested = self._folder_name
         elif name == "package":
             self._result.package = package_name(str(self._result.values["project_name"]), self._catalog)
