@@ -134,6 +134,7 @@ class _Merge:
         self.after = dict(self.ours.files)
         self.made: dict[str, bytes] = {}
         self.changes: dict[str, Change] = {}
+        self._renames: dict[str, dict[str, str]] = {}
         self._known = {digest: (side, path) for side in sides for path, digest in side.files.items()}
 
     def content(self, digest: str) -> bytes:
@@ -147,6 +148,11 @@ class _Merge:
         if digest not in self._known:
             self.made[digest] = content
         self.after[path] = digest
+
+    def _renamed(self, branch: str) -> dict[str, str]:
+        if branch not in self._renames:
+            self._renames[branch] = self.repository.renamed(branch)
+        return self._renames[branch]
 
     def conflict(self, path: str, stages: Stages) -> None:
         self.changes[path] = Change(path=path, outcome=Outcome.CONFLICT, stages=tuple(stages))
@@ -178,6 +184,22 @@ class _Merge:
             self._settle(path, stages)
         for path in merged_by_lines:
             self._look_again(path)
+        self._keep_what_has_no_place(ours)
+
+    def _keep_what_has_no_place(self, ours: dict[str, str]) -> None:
+        """A file that the template renamed goes only where its new place holds the person's changes.
+
+        It does not if a file of the person's is there that cannot be merged with anything, a binary one.
+        """
+        for path, digest in ours.items():
+            if path in self.after or path in self.changes or digest == self.base.files.get(path):
+                continue
+            place = self._moved_to(path)
+            taken = place in self.ours.files and place in self.changes
+            kept = [stage for number, _mode, stage in self.changes[place].stages if number == 2] if taken else []
+            if place not in self.after or self.after[place] in kept:
+                self.after[path] = digest
+                self.changes[path] = Change(path=path, outcome=Outcome.STAYS)
 
     def _settle(self, path: str, stages: Stages) -> None:
         """Decide what an unmerged file means, and leave in the result what the person should find there."""
@@ -222,7 +244,7 @@ class _Merge:
         base, ours, theirs = (side.files.get(path, "") for side in (self.base, self.ours, self.theirs))
         if not base or not ours or not theirs:
             by_us, by_them = (
-                next((old for old, new in self.repository.renamed(branch).items() if new == path), "")
+                next((old for old, new in self._renamed(branch).items() if new == path), "")
                 for branch in (OURS_LABEL, THEIRS_LABEL)
             )
             base = base or self.base.files.get(by_us or by_them, "")
@@ -351,7 +373,7 @@ class _Merge:
         modules = [name for name in self.after if name.endswith(".iml") and name not in self.ours.files]
         if path.endswith(".iml") and modules:
             return modules[0]
-        return self.repository.renamed(THEIRS_LABEL).get(path, "")
+        return self._renamed(THEIRS_LABEL).get(path, "")
 
 
 def _side(folder: Path) -> Side:

@@ -285,6 +285,17 @@ def test_a_case_only_rename_of_the_template_keeps_the_persons_lines(either_git: 
     assert changes == {"readme.md": Outcome.DELETED, "README.md": Outcome.ADDED}
 
 
+def test_what_the_template_moves_onto_a_binary_file_of_the_persons_stays(either_git: None) -> None:
+    """The person's lines were in no file, only in git's third stage of the conflict."""
+    merged, changes = merge_trees(
+        {"a.txt": LINES, "data.bin": b"\0\1"},
+        {"a.txt": LINES + b"mine\n", "new.txt": b"\0\1"},
+        {"new.txt": LINES, "data.bin": b"\0\1"},
+    )
+    assert merged == {"a.txt": LINES + b"mine\n", "new.txt": b"\0\1"}
+    assert changes == {"a.txt": Outcome.STAYS, "new.txt": Outcome.CONFLICT}
+
+
 def test_the_list_says_where_the_persons_lines_went(tmp_path: Path) -> None:
     for side, tree in (("b", {"a.py": LINES}), ("o", {"a.py": LINES + b"mine\n"}), ("t", {"b.py": LINES})):
         write_tree(tmp_path / side, tree)
