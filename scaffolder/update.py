@@ -301,11 +301,23 @@ def _stages(update: Update, conflicts: Iterable[Change]) -> dict[str, tuple[str,
     for change in conflicts:
         if change.path in update.seen and change.path not in tracked:
             continue  # a file that git is not to know, such as one of PyCharm's that the project ignores
-        found[change.path] = tuple(
-            f"{mode} {project.git('hash-object', '-w', '--stdin', data=update.merged.blob(digest)).strip()} {number}"
-            for number, mode, digest in change.stages
-        )
+        windows_lines = change.path in update.windows_lines and _committed_with_windows_lines(project, change.path)
+        entries = []
+        for number, mode, digest in change.stages:
+            content = update.merged.blob(digest)
+            if windows_lines:
+                content = content.replace(b"\n", b"\r\n")
+            entries.append(f"{mode} {project.git('hash-object', '-w', '--stdin', data=content).strip()} {number}")
+        found[change.path] = tuple(entries)
     return found
+
+
+def _committed_with_windows_lines(project: Project, path: str) -> bool:
+    """Whether git holds CRLF, too; with `core.autocrlf` only the file itself has it."""
+    try:
+        return "\r\n" in project.git("cat-file", "blob", f":0:{project.prefix}{path}")
+    except NewmodelError:  # not in git
+        return False
 
 
 def _refuse_conflicts(project: Project) -> None:

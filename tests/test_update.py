@@ -264,6 +264,24 @@ def test_windows_line_ends_are_kept(versions) -> None:
     assert train.read_bytes() == wanted.replace("\n", "\r\n").encode()
 
 
+@pytest.mark.parametrize("autocrlf", ["false", "true"])
+def test_the_sides_of_a_conflict_have_the_line_ends_that_git_has(versions, autocrlf: str) -> None:
+    project, releases = versions({"project/train.py": TRAIN.replace("line 5\n", "their line\n")})
+    git(project.folder, "config", "core.autocrlf", autocrlf)
+    train = project.folder / "train.py"
+    train.write_bytes(TRAIN.replace("line 5\n", "my line\n").replace("\n", "\r\n").encode())
+    commit(project.folder)
+    done = run(project, releases)
+    assert [change.path for change in done.conflicts] == ["train.py"]
+    assert b"my line\r\n" in train.read_bytes()
+
+    def blob(name: str) -> bytes:
+        return subprocess.run(["git", "show", name], cwd=project.folder, check=True, capture_output=True).stdout
+
+    assert blob(":2:train.py") == blob("HEAD:train.py")
+    assert (b"their line\r\n" in blob(":3:train.py")) == (autocrlf == "false")
+
+
 def test_a_binary_file_that_both_changed_keeps_the_persons(versions) -> None:
     project, releases = versions({"project/data.bin": "\0theirs"})
     (project.folder / "data.bin").write_bytes(b"\0mine")
