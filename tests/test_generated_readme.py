@@ -17,7 +17,7 @@ every_cell = pytest.mark.parametrize("cell", cells(), ids=lambda cell: "-".join(
 WITHOUT_A_LINE = re.compile(r"(\.idea|tests|data)/.*|README\.md|LICENSE|\.gitignore|demo/__init__\.py")
 
 
-def project_of(cell: dict[str, str], language: str, **answers: str) -> tuple[Path, str]:
+def project_of(cell: dict[str, str], language: str, **answers: object) -> tuple[Path, str]:
     project = rendered_as("demo", **cell, language=language, **answers)
     return project, (project / "README.md").read_text(encoding="utf-8")
 
@@ -25,7 +25,10 @@ def project_of(cell: dict[str, str], language: str, **answers: str) -> tuple[Pat
 @every_readme
 @every_cell
 def test_a_line_for_every_file(cell: dict[str, str], language: str) -> None:
-    project, text = project_of(cell, language)
+    check_files(*project_of(cell, language))
+
+
+def check_files(project: Path, text: str) -> None:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     named = set(re.findall(r"`([^`]+)`", "\n".join(row.split("|")[1] for row in rows)))
     files = [path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()]
@@ -39,7 +42,10 @@ def test_a_line_for_every_file(cell: dict[str, str], language: str) -> None:
 @every_readme
 @every_cell
 def test_every_run_configuration_and_script_is_explained(cell: dict[str, str], language: str) -> None:
-    project, text = project_of(cell, language)
+    check_configurations(*project_of(cell, language))
+
+
+def check_configurations(project: Path, text: str) -> None:
     for path in (project / ".idea" / "runConfigurations").glob("*.xml"):
         (configuration,) = ElementTree.parse(path).getroot()
         assert f"**{configuration.get('name')}**" in text, path.name
@@ -50,6 +56,18 @@ def test_every_run_configuration_and_script_is_explained(cell: dict[str, str], l
         assert (project / script).exists()
     for option in re.findall(r"--config (configs/[\w.]+)", text):
         assert (project / option).exists()
+
+
+@every_readme
+@pytest.mark.parametrize("framework", choices()["framework"])
+@pytest.mark.parametrize("tracker", choices()["tracker"])
+def test_about_a_tracker_and_a_notebook(tracker: str, framework: str, language: str) -> None:
+    cell = {"framework": framework, "task": "foundations"}
+    project, text = project_of(cell, language, tracker=tracker, notebook=True)
+    check_files(project, text)
+    check_configurations(project, text)
+    assert "`notebooks/explore.ipynb`" in text
+    assert ("TensorBoard" in text) == (tracker == "tensorboard")
 
 
 @every_cell

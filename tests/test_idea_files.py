@@ -32,13 +32,21 @@ PROMISED_LLM = {
     "Align preferences": ("$PROJECT_DIR$/align.py", ""),
     "Export": ("$PROJECT_DIR$/export.py", ""),
 }
+#: What takes the place of TensorBoard; like it, a module.
+TRACKERS = {
+    "tensorboard": {"TensorBoard": PROMISED["TensorBoard"]},
+    "mlflow": {"MLflow UI": ("mlflow", "ui")},
+    "wandb": {"W&B runs": ("wandb", "leet wandb")},
+    "swanlab": {"SwanLab": ("swanlab", "watch")},
+}
 
 
 def promised_to(name: str) -> dict[str, tuple[str, str]]:
     """The run configurations, but for the tests, of the matrix row with this label."""
     answers = next(row for row in matrix() if label(row) == name)
     more = list(PROMISED_LLM)[: 0 if answers["task"] != "llm" else None if answers["framework"] == "pytorch" else 3]
-    return PROMISED | {one: PROMISED_LLM[one] for one in more}
+    steps = {one: target for one, target in PROMISED.items() if one != "TensorBoard"}
+    return steps | TRACKERS[answers["tracker"]] | {one: PROMISED_LLM[one] for one in more}
 
 
 #: Names that need escaping, quoting or another package name somewhere between copier, XML and the file system.
@@ -137,7 +145,7 @@ def test_run_configurations(name: str) -> None:
         assert (configuration.type, configuration.factory) == (PYTHON, "Python")
         assert configuration.options["SCRIPT_NAME"] == target
         assert configuration.options["PARAMETERS"] == parameters
-        assert configuration.flag("MODULE_MODE") == (promised == "TensorBoard")
+        assert configuration.flag("MODULE_MODE") == ("/" not in target)
         assert configuration.flag("EMULATE_TERMINAL")  # progress bars need a terminal
     tests = configurations["Tests"]
     assert (tests.type, tests.factory) == (TESTS, "py.test")

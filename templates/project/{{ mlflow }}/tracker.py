@@ -24,6 +24,7 @@ class Tracker:
         self, project: str, name: str, *, group: str, config: Mapping[str, object], known: str
     ) -> None:
         """Begin a run, or go on with the one whose id is `known`."""
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # its makers need not know of this training
         # MLflow itself would wait for minutes for a server that does not answer.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")

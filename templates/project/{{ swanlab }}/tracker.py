@@ -18,11 +18,12 @@ class Tracker:
     def __init__(
         self, project: str, name: str, *, group: str, config: Mapping[str, object], known: str
     ) -> None:
-        """Begin a run, or go on online with the one whose id is `known`; in the folder it is always a new one."""
-        import swanlab  # here, so that a script starts quickly, and without it as well
+        """Begin a run, or go on with the one whose id is `known`: online; in the folder it is a new one."""
+        # Here, so that a script starts quickly, and without it as well.
+        import swanlab
 
         mode = os.environ.get("SWANLAB_MODE") or ("online" if swanlab.Settings().api_key else "local")
-        going_on = bool(known) and mode in ("online", "cloud")
+        going_on = known and mode in ("online", "cloud")
         self.run = swanlab.init(
             project=project,
             name=name,

@@ -36,7 +36,7 @@ class Tracker(keras.callbacks.Callback):
 
 
 def tracking_callbacks(run: Run, config: TrainingConfig, phase: str) -> list[keras.callbacks.Callback]:
-    """Figures of every epoch; with `config.profile` TensorBoard's callback too, which traces a few batches."""
+    """Figures of every epoch; with `config.profile` TensorBoard's callback too: it traces a few batches."""
     callbacks: list[keras.callbacks.Callback] = [Tracker(run, phase)]
     if config.profile:
         traces = run.path("tensorboard") / phase

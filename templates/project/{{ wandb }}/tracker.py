@@ -21,17 +21,19 @@ class Tracker:
         self, project: str, name: str, *, group: str, config: Mapping[str, object], known: str
     ) -> None:
         """Begin a run, or go on with the one whose id is `known`."""
-        import wandb  # here, so that a script starts quickly, and without it as well
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # its makers need not know of this training
+        # Here, so that a script starts quickly, and without it as well.
+        import wandb
 
-        mode = os.environ.get("WANDB_MODE") or ("online" if logged_in() else "offline")
+        offline = not os.environ.get("WANDB_MODE") and not logged_in()
         self.run = wandb.init(
             project=os.environ.get("WANDB_PROJECT") or project,
             name=name,
             group=group,
             config=dict(config),
             id=known or None,
-            resume="allow" if known and mode == "online" else None,
-            mode=mode,
+            resume="allow" if known and not offline else None,
+            mode="offline" if offline else None,
             reinit="create_new",
             # What is printed stays where it is: a progress bar in a log file is a thousand lines.
             settings=wandb.Settings(console="off", init_timeout=SECONDS_TO_CONNECT),
