@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -68,6 +69,8 @@ class RefusedError(Exception):
 
 def main(request_path: str) -> int:
     """Do what the request says and leave the result beside it."""
+    # cookiecutter logs the whole trace of a hook that failed; what the hook itself said is what counts
+    logging.disable(logging.CRITICAL)
     request = json.loads(Path(request_path).read_text(encoding="utf-8"))
     tasks = {"inspect": _inspect, "copier": _copier, "cookiecutter": _cookiecutter}
     # opened before the walls stand: it is outside the folder that may be written to
