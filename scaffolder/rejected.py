@@ -29,7 +29,7 @@ SUFFIX = ".rej"
 #: How a file of ours is told from what another tool rejected.
 _MARK = "# newmodel update: "
 
-_HUNK = re.compile(rb"@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@")
+_HUNK = re.compile(rb"@@ -(\d+)((?:,\d+)? \+)(\d+)((?:,\d+)? @@)")
 
 
 def instead_of_markers(update: Update, found: list[Conflict]) -> Update:
@@ -158,11 +158,24 @@ def settle_hunk(project: Project, conflict: Conflict, hunk: Hunk, choice: str) -
     if choice == THEIRS:
         header = lines[: conflict.hunks[0].first]
         _apply(project, conflict.path, b"".join([*header, *lines[hunk.first : hunk.last]]))
+    # the hunks behind it now begin elsewhere: in the file, or in what the file would be with all of them
+    more = len(conflicts.lines_of(hunk.template)) - len(conflicts.lines_of(hunk.yours))
+    for later in conflict.hunks:
+        if later.first > hunk.first:
+            lines[later.first] = _moved(lines[later.first], more, in_file=choice == THEIRS)
     del lines[hunk.first : hunk.last]
     if len(conflict.hunks) == 1:
         beside.unlink()
     else:
         conflicts.replace_file(beside, b"".join(lines))
+
+
+def _moved(header: bytes, more: int, *, in_file: bool) -> bytes:
+    match = _HUNK.match(header)
+    assert match is not None
+    before, after = int(match[1]), int(match[3])
+    before, after = (before + more, after) if in_file else (before, after - more)
+    return b"@@ -%d%b%d%b" % (before, match[2], after, match[4]) + header[match.end() :]
 
 
 def _apply(project: Project, path: str, patch: bytes) -> None:

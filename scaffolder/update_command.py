@@ -355,12 +355,9 @@ def _undo(project: Project, options: Options) -> ExitCode:
         style="green",
     )
     if undone.kept is not None:
+        files = ", ".join(undone.edited)
         console.warn(
-            ngettext(
-                "{files} had been edited since; that edited version is kept in {folder}.",
-                "These had been edited since: {files}; the edited versions are kept in {folder}.",
-                len(undone.edited),
-            ).format(files=", ".join(undone.edited), folder=undone.kept)
+            _("What you had in {files} until now is kept in {folder}.").format(files=files, folder=undone.kept)
         )
     if undone.committed:
         console.say(_("You had committed since, and that commit stays: commit this way back, too."))

@@ -305,3 +305,21 @@ def test_a_file_without_a_last_line_end() -> None:
     content = b"<<<<<<< yours\nmine\n=======\ntheirs\n>>>>>>> template"
     hunks = conflicts.hunks_of(content, b"mine", b"theirs")
     assert conflicts.with_choice(content, hunks, "theirs") == b"theirs\n"
+
+
+def test_a_place_of_a_rej_at_a_time(newmodel: Callable[..., Any], demo) -> None:
+    from scaffolder import rejected
+    from scaffolder.project import open_project
+
+    theirs = THEIRS.replace("# their 5\n", "# their 5\n# and more\n")
+    folder = demo({"project/train.py": theirs})
+    newmodel("update", folder, "--conflict", "rej")
+    project = open_project(folder)
+    (conflict,) = conflicts.left_in(project)
+    assert [hunk.line for hunk in conflict.hunks] == [5, 15]
+    rejected.settle_hunk(project, conflict, conflict.hunks[0], "theirs")
+    (conflict,) = conflicts.left_in(project)
+    assert [hunk.line for hunk in conflict.hunks] == [16]
+    assert (folder / "train.py").read_text().splitlines()[15] == "# my 15"
+    git(folder, "apply", "train.py.rej")  # it is still a patch for git as well
+    assert (folder / "train.py").read_text() == theirs.replace("line 28\n", "my 28\n")
