@@ -161,10 +161,13 @@ class _State:
         return next(release for release, one in self._offers if one is offered)
 
     def _offered(self, release: Release) -> Offered:
+        from scaffolder import migrations
         from scaffolder.template_source import releases
         from scaffolder.update import source_of
 
-        return Offered(self.project, source_of(self.project, releases(), release))
+        source = source_of(self.project, releases(), release)
+        moves = migrations.between(source.folder, self.own.version, release.version)
+        return Offered(migrations.rename_answers(moves, self.project.answers), source)
 
 
 def _list(folder: Path, *, as_json: bool) -> ExitCode:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from scaffolder.answers import Answer
     from scaffolder.changed_answers import Changed
     from scaffolder.generate import Source
-    from scaffolder.project import Project
 
 FILE = "things.yml"
 
@@ -67,12 +66,13 @@ def texts(file: Path) -> Iterator[str]:
 class Offered:
     """What one version of the templates offers to one project."""
 
-    def __init__(self, project: Project, source: Source) -> None:
+    def __init__(self, answers: Mapping[str, Any], source: Source) -> None:
         """
         Args:
+            answers: The project's, by that version's names.
             source: That version's templates, with the project's overlays.
         """
-        self._project = project
+        self._answers = answers
         self._source = source
         self.things = read_things(source.folder)
 
@@ -111,7 +111,7 @@ class Offered:
 
     def defaults(self, thing: Thing) -> dict[str, Answer]:
         """What its questions are answered with where nobody chooses."""
-        others = {key: value for key, value in self._project.answers.items() if key not in thing.answers}
+        others = {key: value for key, value in self._answers.items() if key not in thing.answers}
         values = self._changed({}, others).values
         return {key: values[key] for key in thing.answers}
 
@@ -127,4 +127,4 @@ class Offered:
     def _changed(self, settings: Mapping[str, Answer], answers: Mapping[str, Any] | None = None) -> Changed:
         from scaffolder.changed_answers import changed_answers
 
-        return changed_answers(self._source, self._project.answers if answers is None else answers, settings)
+        return changed_answers(self._source, self._answers if answers is None else answers, settings)
