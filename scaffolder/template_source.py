@@ -207,7 +207,7 @@ def release(version: str, templates: Path, target: Releases) -> Release:
         for source in template_files(templates):
             copy = repository / source.relative_to(templates)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, copy)
+            shutil.copy(source, copy)  # with its permission to be run, if it has it
         _git("add", "--all", "--force", folder=repository)
         _git("commit", "--quiet", "--no-verify", "-m", f"Templates {version}", folder=repository)
         commit = _git("rev-parse", "HEAD", folder=repository)

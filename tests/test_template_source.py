@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,16 @@ def test_a_release_can_be_unpacked_byte_for_byte(templates: Path, tmp_path: Path
     unpacked = target.unpack(new, tmp_path / "cache")
     assert digest(unpacked) == digest(templates) == new.digest
     assert (unpacked / "project" / "{{ 'a' }}.py").read_text() == "print(1)\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permission")
+def test_what_can_be_run_can_be_run_from_the_bundle(templates: Path, tmp_path: Path) -> None:
+    target = Releases(tmp_path / "releases")
+    (templates / "project/run.sh").write_text("#!/bin/sh\n")
+    (templates / "project/run.sh").chmod(0o755)
+    unpacked = target.unpack(release("0.1.0", templates, target), tmp_path / "cache")
+    assert (unpacked / "project/run.sh").stat().st_mode & 0o100
+    assert not (unpacked / "copier.yml").stat().st_mode & 0o100
 
 
 def test_earlier_releases_stay_as_they_were(templates: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from test_update import TRAIN, commit, git, versions  # noqa: F401 - a fixture
 from scaffolder import journal, update
 from scaffolder.errors import NewmodelError
 from scaffolder.project import Project, open_project
-from scaffolder.template_source import Releases
+from scaffolder.template_source import Releases, release
 from scaffolder.undo import undo
 
 Versions = Callable[..., tuple[Project, Releases]]
@@ -559,13 +559,16 @@ def test_the_project_may_lie_on_another_disk_than_its_git_folder(
 
 
 @posix_only
-def test_permissions_follow_the_person_and_the_template(versions: Versions) -> None:  # noqa: F811
+def test_permissions_follow_the_person_and_the_template(versions: Versions, tmp_path: Path) -> None:  # noqa: F811
     project, releases = versions({"project/run.sh": "#!/bin/sh\n", "project/train.py": TRAIN + "more\n"})
+    (tmp_path / "templates/project/run.sh").chmod(0o755)
+    (tmp_path / "templates/project/train.py").write_text(TRAIN + "more\nand more\n")
+    release("0.3.0", tmp_path / "templates", releases)
     (project.folder / "train.py").chmod(0o750)
     commit(project.folder)
     with prepared(project, releases) as ready:
-        update.apply(replace(ready, executable=frozenset({"run.sh"})))
-    assert (project.folder / "run.sh").stat().st_mode & 0o100
+        update.apply(ready)
+    assert (project.folder / "run.sh").stat().st_mode & 0o111
     assert stat.S_IMODE((project.folder / "train.py").stat().st_mode) == 0o750
 
 
