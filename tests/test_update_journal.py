@@ -562,7 +562,7 @@ def test_the_project_may_lie_on_another_disk_than_its_git_folder(
 def test_permissions_follow_the_person_and_the_template(versions: Versions, tmp_path: Path) -> None:  # noqa: F811
     project, releases = versions({"project/run.sh": "#!/bin/sh\n", "project/train.py": TRAIN + "more\n"})
     (tmp_path / "templates/project/run.sh").chmod(0o755)
-    (tmp_path / "templates/project/train.py").write_text(TRAIN + "more\nand more\n")
+    (tmp_path / "templates/project/train.py").write_text(TRAIN + "more\n# and more\n")
     release("0.3.0", tmp_path / "templates", releases)
     (project.folder / "train.py").chmod(0o750)
     commit(project.folder)
