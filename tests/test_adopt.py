@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -448,6 +449,66 @@ def test_monorepo(tmp_path: Path) -> None:
         "make test (packages/b)",
     ]
     assert {one.folder for one in adoption.configurations} == {"packages/a", "packages/b"}
+
+
+ODD = ("5", "true", '"x"', "[]", "[5]", '["../../.."]', "{a = 1}", '{"" = 5}', "[{from = 5}]", '["/etc"]', '"\\u0000"')
+KEYS = (
+    "project.name",
+    "project.requires-python",
+    "project.scripts",
+    "project.gui-scripts",
+    "project",
+    "tool.poetry",
+    "tool.poetry.packages",
+    "tool.poetry.scripts",
+    "tool.poetry.dependencies.python",
+    "tool.setuptools.package-dir",
+    "tool.setuptools.packages",
+    "tool.setuptools.packages.find.where",
+    "tool.hatch.build.packages",
+    "tool.hatch.build.targets.wheel.packages",
+    "tool.hatch.build.targets.wheel.sources",
+    "tool.pdm.build.package-dir",
+    "tool.maturin.python-source",
+    "tool.uv.build-backend.module-root",
+    "tool.pytest.ini_options.testpaths",
+    "tool.pytest",
+    "tool.tox",
+    "tool.tox.env_list",
+    "tool.tox.env",
+    "tool.tox.legacy_tox_ini",
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_settings_of_the_wrong_kind(key: str, tmp_path: Path) -> None:
+    for number, value in enumerate(ODD):
+        adoption = planned(tmp_path / str(number), {**SMALL, "pyproject.toml": f"{key} = {value}\n"})
+        assert {"train", "Tests"} <= set(names(adoption))
+        assert all(".." not in folder and not folder.startswith("/") for folder in adoption.roots)
+        assert all(path.parts[0] == ".idea" and ".." not in path.parts for path in adoption.files)
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    project = plant(tmp_path / "demo", {**SMALL, "a\x01b.py": MAIN, "a&b <c> 'd' \"e\".py": MAIN})
+    (tmp_path / "demo" / os.fsdecode(b"\xff\xfe.py")).write_text(MAIN)
+    adoption = plan_adoption(project)
+    assert names(adoption) == ["train", "Tests", "a&b <c> 'd' \"e\""]
+    for path, content in adoption.files.items():
+        if path.suffix in (".xml", ".iml"):
+            ElementTree.fromstring(content)
+
+
+def test_two_thousand_modules_take_seconds(tmp_path: Path) -> None:
+    project = plant(tmp_path / "demo", SMALL)
+    for folder in range(20):
+        package = plant(project / f"pkg_{folder}", {"__init__.py": "", "sub/__init__.py": ""}) / "sub"
+        for number in range(100):
+            (package / f"m_{number}.py").write_text("import os\n\n\ndef f():\n    return os.name\n")
+    started = time.monotonic()
+    adoption = plan_adoption(project)
+    assert time.monotonic() - started < 10
+    assert names(adoption) == ["train", "Tests"]
 
 
 def test_large_data_is_not_indexed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import urllib.request
 from collections.abc import Callable
@@ -186,6 +187,8 @@ def test_every_configuration_runs(
     python = adopt_python()
     for variable in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(variable, str(quiet_jupyter(tmp_path)))
+    for variable in ("UVICORN_PORT", "FLASK_RUN_PORT"):  # tests run side by side; Django alone keeps its own
+        monkeypatch.setenv(variable, str(free_port()))
     pycharm = PyCharm(adopted(name), python)
     for configuration, said in EXPECTED[name][2].items():
         if pycharm.configurations[configuration].type == SHELL:
@@ -220,7 +223,7 @@ def in_terminal(pycharm: PyCharm, name: str) -> str:
 def answers_and_stops(pycharm: PyCharm, name: str) -> None:
     """A server answers at the address that it prints, and the red square ends it."""
     with pycharm.started(name) as running:
-        address = running.wait_for(r"http://(?:127\.0\.0\.1|localhost):\d+(?=[/\s])", seconds=90)[0]
+        address = running.wait_for(r"http://(?:127\.0\.0\.1|localhost):\d+(?=\D)", seconds=90)[0]
         if "Jupyter" not in name:
             running.wait_for(r"(?i)quit", seconds=30)
         with urllib.request.urlopen(address, timeout=30) as answer:
@@ -230,6 +233,11 @@ def answers_and_stops(pycharm: PyCharm, name: str) -> None:
             running.wait_for(r"y/\[n\]", seconds=30)  # it asks whether one means it
             running.stop()
         running.finish(seconds=30)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def quiet_jupyter(folder: Path) -> Path:

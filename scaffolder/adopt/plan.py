@@ -197,7 +197,7 @@ def _free_name(name: str, taken: set[str]) -> str:
 def _module_name(part: Part, project_folder: Path) -> str:
     """As pyproject.toml calls the project, because PyCharm does so too; otherwise as its folder is called."""
     for name in (part.name, project_folder.resolve().name):
-        plain = re.sub(r'[<>:"/\\|?*$\x00-\x1f]', "_", name).strip(" .")
+        plain = re.sub(r'[<>:"/\\|?*$\x00-\x1f]', "_", name).strip(" .")[:100]
         if plain:
             return plain
     return "project"

@@ -116,7 +116,8 @@ def _declared_paths(part: Part) -> Iterator[Any]:
     for target in (("targets", "wheel"), ()):
         hatch = part.table("tool", "hatch", "build", *target)
         packages = hatch.get("packages")
-        yield from (parent(path) or "." for path in packages or () if isinstance(path, str))
+        listed = packages if isinstance(packages, list) else []
+        yield from (parent(path) or "." for path in listed if isinstance(path, str))
         sources = hatch.get("sources")
         yield from sources if isinstance(sources, list) else ()
     # pdm, maturin, uv

@@ -136,7 +136,7 @@ def scan(folder: Path) -> Tree:
             continue
         if len(entries) > _MOST_IN_A_FOLDER:
             crowded.append(place)
-        for entry in sorted(entries, key=lambda one: one.name):
+        for entry in sorted((one for one in entries if _is_text(one.name)), key=lambda one: one.name):
             path = f"{place}/{entry.name}" if place else entry.name
             try:
                 is_folder = entry.is_dir(follow_symlinks=False)
@@ -187,6 +187,11 @@ def joined(folder: str, path: str) -> str:
         elif part not in (".", "/"):
             parts.append(part)
     return "/".join(parts)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can stand in PyCharm's files: no control characters, and bytes that are UTF-8."""
+    return not any(ord(one) < 32 or 0xD800 <= ord(one) <= 0xDFFF or one in "\x7f\ufffe\uffff" for one in name)
 
 
 def _is_environment(folder: Path) -> bool:

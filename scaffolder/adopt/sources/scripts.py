@@ -22,9 +22,10 @@ _NO_PROGRAMS = frozenset(
 def steps(view: View) -> Iterator[Configuration]:
     """Training, fine-tuning, evaluating, predicting."""
     found = []
+    flat = _flat_folders(view)
     for path in _candidates(view):
         step = _STEPS.fullmatch(path.rpartition("/")[2])
-        if step and (_is_flat(view, path) or _is_guarded(view, path)):
+        if step and (parent(path) in flat or _is_guarded(view, path)):
             found.append((_ORDER.index(step[1][:4].lower()), path))
     for _number, path in sorted(found):
         yield _configuration(view, path)
@@ -38,24 +39,23 @@ def others(view: View) -> Iterator[Configuration]:
 
 
 def _candidates(view: View) -> Iterator[str]:
+    flat = _flat_folders(view)
     for path in view.python_files():
         name = path.rpartition("/")[2]
         if name in _NO_PROGRAMS or name.startswith("test_") or name.endswith("_test.py"):
             continue
-        if _is_flat(view, path) or f"{parent(path)}/__init__.py" in view.tree.files:
+        if parent(path) in flat or f"{parent(path)}/__init__.py" in view.tree.files:
             yield path
+
+
+def _flat_folders(view: View) -> set[str]:
+    """Where programs lie that are no part of a package, in each part of the project."""
+    return {joined(part.folder, name) for part in view.parts for name in _FOLDERS} | set(view.roots)
 
 
 def _is_guarded(view: View, path: str) -> bool:
     # most files are not: reading them as Python would take long
     return "__main__" in view.tree.text(path) and view.tree.code(path).guarded
-
-
-def _is_flat(view: View, path: str) -> bool:
-    """Whether it lies where programs lie, in its part of the project."""
-    folder = parent(path)
-    part = view.part_folder(path)
-    return folder in view.roots or folder in {joined(part, name) for name in _FOLDERS}
 
 
 def _configuration(view: View, path: str) -> Configuration:
