@@ -9,55 +9,44 @@ or finished.
 An unfinished journal is always rolled back, even where its last step had been done: there is one way to mend, and it is
 the way that `roll back` of a failed transaction takes as well. A file that is neither as it was nor as it was to become
 has been edited by the person since; it stays.
-
-The folder is `newmodel/` below `git rev-parse --git-path`, so every work tree has its own, and every project in a
-repository one inside it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
-import json
 import os
 import secrets
 import shutil
-import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from scaffolder.durable import move, remove_empty, sync, write
 from scaffolder.errors import NewmodelError, os_error
+from scaffolder.git_index import head, index_entries, wait_for_git, write_index
+from scaffolder.journal_record import (
+    KEPT,
+    File,
+    Journal,
+    Step,
+    clean,
+    folder_of,
+    locked,
+    look,
+    read,
+    set_state,
+    sha256,
+    state,
+    write_journal,
+)
 from scaffolder.messages import _, ngettext
 from scaffolder.project import Project
 
 UPDATE = "update"
 UNDO = "undo"
-
-_STATE = "state.json"
-_JOURNAL = "journal.json"
-_KEPT = "kept"
-_FORMAT = 1
-#: A git that a killed newmodel had started goes on for a moment.
-_SECONDS_FOR_GIT = 3.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class File:
-    """What is at a path.
-
-    Attributes:
-        digest: SHA-256 of the content; empty for a folder, a link or anything else that is no plain file.
-        mode: Permission bits.
-    """
-
-    digest: str
-    mode: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,46 +85,6 @@ class Transaction:
     expected: Mapping[str, str]
     index: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One file of a journal: None stands for no file."""
-
-    path: str
-    before: File | None
-    after: File | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Journal:
-    """A transaction as it was written down.
-
-    Attributes:
-        folder: Where it lies; `before/N` and `after/N` there hold the contents of step N.
-        head: The commit that HEAD was; empty where there was none.
-        steps: The files.
-        made: Folders that were not there before, outermost first.
-        before: Entries of git's index before, by path: those of every file of the steps.
-        after: Those after.
-        conflicts: Paths with markers, or what was there instead of them.
-        settled: Those of the steps whose `after` is what `accept` found, not what the transaction wrote.
-    """
-
-    folder: Path
-    kind: str
-    old: str
-    new: str
-    head: str
-    steps: tuple[Step, ...]
-    made: tuple[str, ...]
-    before: Mapping[str, tuple[str, ...]]
-    after: Mapping[str, tuple[str, ...]]
-    conflicts: tuple[str, ...]
-    settled: tuple[str, ...] = ()
-
-    def content_before(self, step: int) -> bytes:
-        return (self.folder / "before" / str(step)).read_bytes()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,61 +132,29 @@ def recover(project: Project) -> Recovered | None:
     Raises:
         NewmodelError: If another newmodel is at work on the project, or a file cannot be written.
     """
-    folder = _folder(project)
-    if folder is None or _state(folder)[0] is None:
+    folder = folder_of(project)
+    if folder is None or state(folder)[0] is None:
         return None
-    with _locked(folder, project):
-        pending, last = _state(folder)
+    with locked(folder, project):
+        pending, last = state(folder)
         if pending is None:  # another newmodel was quicker
             return None
-        journal = _read(folder / pending)
-        _wait_for_git(project)
+        journal = read(folder / pending)
+        wait_for_git(project)
         try:
             edited = _roll_back(project, journal)
-            _set_state(folder, None, last)
+            set_state(folder, None, last)
         except OSError as error:
             raise os_error(error, project.folder) from error
-        _clean(folder)
+        clean(folder)
     return Recovered(kind=journal.kind, old=journal.old, new=journal.new, edited=tuple(edited))
 
 
 def last(project: Project) -> Journal | None:
     """The last finished update; None where there is none that could be undone."""
-    folder = _folder(project)
-    name = None if folder is None else _state(folder)[1]
-    return _read(folder / name) if folder is not None and name is not None else None
-
-
-def look(path: Path) -> File | None:
-    """What is at a path now."""
-    try:
-        found = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    digest = sha256(path.read_bytes()) if stat.S_ISREG(found.st_mode) else ""
-    return File(digest=digest, mode=stat.S_IMODE(found.st_mode))
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def index_entries(project: Project) -> dict[str, tuple[str, ...]]:
-    """git's index: `mode digest stage` of each path below the project."""
-    found: dict[str, tuple[str, ...]] = {}
-    for entry in project.git("ls-files", "--stage", "-z").split("\0"):
-        if entry:
-            facts, path = entry.split("\t", 1)
-            found[path] = (*found.get(path, ()), facts)
-    return found
-
-
-def head(project: Project) -> str:
-    """The commit that HEAD is; empty where nothing has been committed."""
-    try:
-        return project.git("rev-parse", "--verify", "--quiet", "HEAD").strip()
-    except NewmodelError:
-        return ""
+    folder = folder_of(project)
+    name = None if folder is None else state(folder)[1]
+    return read(folder / name) if folder is not None and name is not None else None
 
 
 # --- writing ------------------------------------------------------------------------------------------------
@@ -249,39 +166,39 @@ def transact(project: Project, transaction: Transaction) -> None:
     Raises:
         NewmodelError: If a file is not as expected, cannot be written, or git refuses; the project is then unchanged.
     """
-    folder = _folder(project)
+    folder = folder_of(project)
     if folder is None:
         raise NewmodelError(_("Updating a project needs git: install it and try again."))
     try:
-        with _locked(folder, project):
-            pending, last = _state(folder)
+        with locked(folder, project):
+            pending, last = state(folder)
             if pending is not None:
                 raise NewmodelError(
                     _("An earlier update of {project} was interrupted meanwhile; run the command again.").format(
                         project=project.folder
                     )
                 )
-            _clean(folder)
+            clean(folder)
             journal = _stage(project, folder, transaction)
-            _set_state(folder, journal.folder.name, last)
+            set_state(folder, journal.folder.name, last)
             try:
                 _perform(project, journal)
-                _set_state(folder, None, journal.folder.name if transaction.kind == UPDATE else None)
+                set_state(folder, None, journal.folder.name if transaction.kind == UPDATE else None)
             except BaseException:
                 _roll_back(project, journal)
-                _set_state(folder, None, last)
+                set_state(folder, None, last)
                 raise
             finally:
-                _clean(folder)
+                clean(folder)
     except OSError as error:
         raise os_error(error, project.folder) from error
 
 
 def keep(project: Project, paths: list[str]) -> Path:
     """Copy files of the project to a folder that newmodel never removes, and say which."""
-    folder = _folder(project)
+    folder = folder_of(project)
     assert folder is not None  # there is a journal in it
-    target = folder / _KEPT / time.strftime("%Y-%m-%d-%H%M%S")
+    target = folder / KEPT / time.strftime("%Y-%m-%d-%H%M%S")
     try:
         while target.exists():
             target = target.with_name(target.name + "-2")
@@ -289,7 +206,7 @@ def keep(project: Project, paths: list[str]) -> Path:
             copy = target / path
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(project.folder / path, copy)
-            _sync(copy)
+            sync(copy)
     except OSError as error:
         raise os_error(error, target) from error
     return target
@@ -310,7 +227,7 @@ def accept(project: Project, paths: list[str]) -> None:
     )
     changed = {new.path for old, new in zip(journal.steps, steps, strict=True) if old != new}
     settled = tuple(sorted(changed.union(journal.settled)))
-    _write_journal(replace(journal, steps=steps, settled=settled))
+    write_journal(replace(journal, steps=steps, settled=settled))
 
 
 def _stage(project: Project, folder: Path, transaction: Transaction) -> Journal:
@@ -336,7 +253,7 @@ def _stage(project: Project, folder: Path, transaction: Transaction) -> Journal:
             after = File(digest=sha256(new.content), mode=_mode(new, before))
         steps.append(Step(path=path, before=before, after=after))
     with ThreadPoolExecutor(8) as pool:  # file systems put many waiting syncs into one
-        list(pool.map(lambda pair: _write(*pair), contents))
+        list(pool.map(lambda pair: write(*pair), contents))
     for number, step in enumerate(steps):
         if step.after is not None:
             (target / "after" / str(number)).chmod(step.after.mode)
@@ -354,9 +271,9 @@ def _stage(project: Project, folder: Path, transaction: Transaction) -> Journal:
         after={**before_index, **transaction.index},
         conflicts=transaction.conflicts,
     )
-    _write_journal(journal)
+    write_journal(journal)
     for place in (target / "before", target / "after", target, folder):
-        _sync(place)
+        sync(place)
     return journal
 
 
@@ -413,16 +330,16 @@ def _perform(project: Project, journal: Journal) -> None:
         if step.after is None:
             target = project.folder / step.path
             target.unlink(missing_ok=True)
-            _remove_empty(target.parent, project.folder)
+            remove_empty(target.parent, project.folder)
     for path in journal.made:
-        (project.folder / path).mkdir(exist_ok=True)
+        (project.folder / path).mkdir(parents=True, exist_ok=True)  # its parent may just have become empty and gone
     for number, step in enumerate(journal.steps):
         if step.after is not None:
             target = project.folder / step.path
             target.parent.mkdir(parents=True, exist_ok=True)
-            _move(journal.folder / "after" / str(number), target, _temporary(journal, number, target))
+            move(journal.folder / "after" / str(number), target, _temporary(journal, number, target))
     _sync_parents(project, journal)
-    _write_index(project, {path: new for path, new in journal.after.items() if new != journal.before[path]})
+    write_index(project, {path: new for path, new in journal.after.items() if new != journal.before[path]})
 
 
 def _roll_back(project: Project, journal: Journal) -> list[str]:
@@ -443,10 +360,10 @@ def _roll_back(project: Project, journal: Journal) -> list[str]:
         target = project.folder / step.path
         if step.before is not None and step.path not in edited and look(target) != step.before:
             copy = journal.folder / f"back-{number}"
-            _write(copy, journal.content_before(number))
+            write(copy, journal.content_before(number))
             copy.chmod(step.before.mode)
             target.parent.mkdir(parents=True, exist_ok=True)
-            _move(copy, target, _temporary(journal, number, target))
+            move(copy, target, _temporary(journal, number, target))
     _sync_parents(project, journal)
     now_in_index = index_entries(project)
     back = {
@@ -454,7 +371,7 @@ def _roll_back(project: Project, journal: Journal) -> list[str]:
         for path, before in journal.before.items()
         if before != journal.after[path] and now_in_index.get(path, ()) == journal.after[path]
     }
-    _write_index(project, back)
+    write_index(project, back)
     return edited
 
 
@@ -465,191 +382,10 @@ def _is_ours(now: File | None, step: Step) -> bool:
     return now.digest == step.after.digest
 
 
-# --- files --------------------------------------------------------------------------------------------------
-
-
-def _move(staged: Path, target: Path, temporary: Path) -> None:
-    """Put a staged file in place by a rename; on another disk by way of a temporary file beside the target."""
-    try:
-        staged.replace(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        shutil.copy2(staged, temporary)
-        _sync(temporary)
-        temporary.replace(target)
-
-
 def _temporary(journal: Journal, number: int, target: Path) -> Path:
     return target.with_name(f".newmodel-{journal.folder.name}-{number}")
 
 
-def _remove_empty(folder: Path, top: Path) -> None:
-    while folder != top and folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
-
-
 def _sync_parents(project: Project, journal: Journal) -> None:
     for parent in {(project.folder / step.path).parent for step in journal.steps}:
-        _sync(parent)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    """Make sure that a file's content, or a folder's names, are on the disk."""
-    if sys.platform == "win32" or not path.exists():  # Windows keeps folders by itself, and opens none
-        return
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-# --- git's index --------------------------------------------------------------------------------------------
-
-
-def _write_index(project: Project, entries: Mapping[str, tuple[str, ...]]) -> None:
-    """Replace what git's index holds of these paths, in one step."""
-    if not entries:
-        return
-    nothing = "0" * _digest_length(project)
-    lines = []
-    for path, facts in entries.items():
-        lines.append(f"0 {nothing}\t{project.prefix}{path}")
-        lines += [f"{fact}\t{project.prefix}{path}" for fact in facts]
-    data = "".join(f"{line}\0" for line in lines).encode("utf-8", "surrogateescape")
-    project.git("update-index", "-z", "--index-info", data=data, at_top=True)
-
-
-def _digest_length(project: Project) -> int:
-    return 64 if project.git("rev-parse", "--show-object-format").strip() == "sha256" else 40
-
-
-def _wait_for_git(project: Project) -> None:
-    """Let a git end that a killed newmodel had started."""
-    lock = project.folder / project.git("rev-parse", "--git-path", "index.lock").rstrip("\n")
-    end = time.monotonic() + _SECONDS_FOR_GIT
-    while lock.exists() and time.monotonic() < end:
-        time.sleep(0.05)
-
-
-# --- the folder ---------------------------------------------------------------------------------------------
-
-
-def _folder(project: Project) -> Path | None:
-    """Where the journals of a project lie; None where it is in no git repository."""
-    if shutil.which("git") is None:
-        return None
-    try:
-        found = project.git("rev-parse", "--git-path", "newmodel", "--show-prefix")
-    except NewmodelError:
-        return None
-    place, prefix = found.split("\n", 1)
-    name = hashlib.sha256(prefix.rstrip("\n").encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return (project.folder / place).resolve() / name
-
-
-def _state(folder: Path) -> tuple[str | None, str | None]:
-    """Names of the unfinished journal and of the last finished update."""
-    try:
-        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
-        return state["pending"], state["last"]
-    except FileNotFoundError:
-        return None, None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise _damaged(folder / _STATE) from None
-
-
-def _set_state(folder: Path, pending: str | None, last: str | None) -> None:
-    temporary = folder / f"{_STATE}.new"
-    _write(temporary, json.dumps({"format": _FORMAT, "pending": pending, "last": last}).encode())
-    temporary.replace(folder / _STATE)
-    _sync(folder)
-
-
-def _clean(folder: Path) -> None:
-    """Remove what no journal needs any more."""
-    kept = {_KEPT, *_state(folder)}
-    for place in folder.iterdir():
-        if place.is_dir() and place.name not in kept:
-            shutil.rmtree(place, ignore_errors=True)
-
-
-def _write_journal(journal: Journal) -> None:
-    content = {**asdict(journal), "format": _FORMAT}
-    del content["folder"]
-    temporary = journal.folder / f"{_JOURNAL}.new"
-    _write(temporary, json.dumps(content, indent=1).encode())
-    temporary.replace(journal.folder / _JOURNAL)
-    _sync(journal.folder)
-
-
-def _read(folder: Path) -> Journal:
-    try:
-        content = json.loads((folder / _JOURNAL).read_text(encoding="utf-8"))
-        return Journal(
-            folder=folder,
-            kind=content["kind"],
-            old=content["old"],
-            new=content["new"],
-            head=content["head"],
-            steps=tuple(
-                Step(path=step["path"], before=_file(step["before"]), after=_file(step["after"]))
-                for step in content["steps"]
-            ),
-            made=tuple(content["made"]),
-            before={path: tuple(entries) for path, entries in content["before"].items()},
-            after={path: tuple(entries) for path, entries in content["after"].items()},
-            conflicts=tuple(content["conflicts"]),
-            settled=tuple(content["settled"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        raise _damaged(folder / _JOURNAL) from None
-
-
-def _file(content: Mapping[str, object] | None) -> File | None:
-    return None if content is None else File(digest=str(content["digest"]), mode=int(str(content["mode"])))
-
-
-def _damaged(file: Path) -> NewmodelError:
-    return NewmodelError(
-        _(
-            "{file}, newmodel's record of an update, is damaged. Look at the project with git status and git diff, "
-            "put back what is wrong with git checkout, and remove the folder {folder}."
-        ).format(file=file, folder=file.parent)
-    )
-
-
-@contextmanager
-def _locked(folder: Path, project: Project) -> Iterator[None]:
-    """Keep every other newmodel out; the system lets go of the lock when the process ends, however it ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("ab")
-    except OSError as error:
-        raise os_error(error, folder) from error
-    with file:
-        try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise NewmodelError(
-                _("Another newmodel is at work on {project}; wait until it has finished.").format(
-                    project=project.folder
-                )
-            ) from None
-        yield
+        sync(parent)

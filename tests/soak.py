@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from merge_cases import Step
-from update_cases import MEMORY, World, check_end_to_end, make_world, person_steps, scratch_cache
+from update_cases import MEMORY, World, check_end_to_end, make_world, person_steps, random_trees, scratch_cache
 
 BATCH = 25
 
@@ -41,7 +41,7 @@ class Soak:
     def batch(self, number: int, cases: int) -> None:
         """Some cases with one set of released versions."""
         with tempfile.TemporaryDirectory(dir=MEMORY) as name, scratch_cache(Path(name)):
-            world = make_world(Path(name), number)
+            world = make_world(Path(name), random_trees(number))
             try:
                 self._cases(world, number, cases)
             except Exception:

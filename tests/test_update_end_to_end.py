@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from merge_cases import Step
-from update_cases import World, check_end_to_end, make_world, person_steps, scratch_cache
+from merge_cases import Step, base_tree
+from update_cases import World, check_end_to_end, make_world, person_steps, random_trees, scratch_cache
 
 CASES = 60
 SHARDS = 6
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.full
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
     with scratch_cache(folder):
-        yield make_world(folder, seed=6)
+        yield make_world(folder, random_trees(6))
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
@@ -42,3 +43,11 @@ def test_random_projects(shard: int, world: World) -> None:
         check_end_to_end(world, person, version)
 
     one()
+
+
+def test_undo_brings_folders_back_whose_parent_is_gone_after_the_first_files(tmp_path: Path) -> None:
+    """The new version has one file in .idea, which undo removes first, and .idea with it, as it is then empty."""
+    with scratch_cache(tmp_path):
+        new = {path: content for path, content in base_tree().items() if not path.startswith(".idea/")}
+        world = make_world(tmp_path, trees=[base_tree(), new | {".idea/new.xml": b"<project />"}])
+        check_end_to_end(world, [], 1)

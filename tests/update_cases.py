@@ -56,11 +56,10 @@ class World:
     project: Path
 
 
-def make_world(folder: Path, seed: int, versions: int = 8) -> World:
-    """Release a first version and several that come after it, each the first one with random changes."""
+def random_trees(seed: int, versions: int = 8) -> list[Tree]:
+    """A first version of a template and several that come after it, each the first one with random changes."""
     draw = random.Random(seed)
-    releases = Releases(folder / "releases")
-    made, trees = [], [base_tree()]
+    trees = [base_tree()]
     for number in range(versions):
         tree = base_tree()
         for step in range(draw.randint(1, 8)):
@@ -71,6 +70,13 @@ def make_world(folder: Path, seed: int, versions: int = 8) -> World:
                 tree = changed
         put(tree, "version.txt", f"{number}\n".encode())
         trees.append(tree)
+    return trees
+
+
+def make_world(folder: Path, trees: list[Tree]) -> World:
+    """Release these versions, and make a project of the first one."""
+    releases = Releases(folder / "releases")
+    made = []
     for number, tree in enumerate(trees):
         templates = folder / f"templates-{number}"
         templates.mkdir()
