@@ -266,6 +266,13 @@ def test_no_template(newmodel: Callable[..., Any], template: Callable[[Files], P
     assert nothing_left(world)
 
 
+def test_a_template_for_ccds(newmodel: Callable[..., Any], template: Callable[[Files], Path]) -> None:
+    """cookiecutter-data-science since its version 2."""
+    result = newmodel("init", "project", "--template", template({"ccds.json": "{}", "hooks/x": ""}), "--defaults")
+    assert result.code == 2
+    assert result.err.endswith("take its version 1: --to v1\n")
+
+
 # --- trust ----------------------------------------------------------------------------------------------------------
 
 HOOK: Files = {

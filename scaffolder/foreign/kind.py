@@ -168,6 +168,10 @@ def _only_one_below(root: Path, folder: Path) -> Found:
     if found:
         names = {_relative(root, path): _relative(root, path) for path in found}
         raise SeveralError(names)
+    if (folder / "ccds.json").is_file():
+        raise NewmodelError(
+            _("This template needs the program “ccds”, which is no cookiecutter any more; take its version 1: --to v1")
+        )
     entries = sorted(entry.name for entry in folder.iterdir())[:6]
     raise NewmodelError(
         _("This is no template: there is neither a cookiecutter.json nor a copier.yml{near}").format(
