@@ -17,7 +17,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor

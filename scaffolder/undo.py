@@ -7,7 +7,9 @@ from pathlib import Path
 
 from scaffolder import journal
 from scaffolder.errors import NewmodelError
-from scaffolder.journal import Content, Journal, Step, Transaction
+from scaffolder.git_index import head, index_entries
+from scaffolder.journal import Content, Transaction
+from scaffolder.journal_record import File, Journal, Step, look
 from scaffolder.messages import _, ngettext
 from scaffolder.project import Project
 
@@ -64,7 +66,7 @@ def undo(project: Project, *, yes: bool = False) -> Undone:
         step.path for step in to_change if step.path in last.settled and now[step.path] and step.path not in edited
     ]
     kept = journal.keep(project, edited) if edited else None
-    committed = journal.head(project) != last.head
+    committed = head(project) != last.head
     numbers = {step.path: number for number, step in enumerate(last.steps)}
     found = {path: file for path, file in now.items() if file is not None}
     journal.transact(
@@ -88,12 +90,12 @@ def undo(project: Project, *, yes: bool = False) -> Undone:
     )
 
 
-def _now(path: Path) -> journal.File | None:
+def _now(path: Path) -> File | None:
     """What is at a path; a folder is no file, and whether it can go is found out when it has to."""
-    return None if path.is_dir() and not path.is_symlink() else journal.look(path)
+    return None if path.is_dir() and not path.is_symlink() else look(path)
 
 
-def _edited(step: Step, now: journal.File | None) -> bool:
+def _edited(step: Step, now: File | None) -> bool:
     """Whether the person's work since the update would be overwritten; a file that they removed is no such work."""
     return now is not None and (step.after is None or now.digest != step.after.digest)
 
@@ -106,13 +108,13 @@ def _before(last: Journal, step: Step, number: int) -> Content | None:
 
 def _index_before(project: Project, last: Journal) -> dict[str, tuple[str, ...]]:
     """Nothing was committed since: the index becomes what it was, also where the person has staged the update."""
-    entries = journal.index_entries(project)
+    entries = index_entries(project)
     return {path: before for path, before in last.before.items() if entries.get(path, ()) != before}
 
 
 def _index_of_head(project: Project, last: Journal) -> dict[str, tuple[str, ...]]:
     """Something was committed since: what is staged is the person's, only conflict marks go."""
-    entries = journal.index_entries(project)
+    entries = index_entries(project)
     unmerged = [path for path in last.after if any(not entry.endswith(" 0") for entry in entries.get(path, ()))]
     result: dict[str, tuple[str, ...]] = {}
     for path in unmerged:

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import InvalidVersion, Version
 
-from scaffolder import journal, migrations
+from scaffolder import journal
 from scaffolder.errors import NewmodelError
+from scaffolder.journal_record import sha256
 from scaffolder.messages import _, ngettext
 from scaffolder.project import ANSWERS_FILE, Project, open_project
 from scaffolder.template_source import (
@@ -32,10 +33,10 @@ from scaffolder.template_source import (
     is_development,
     templates_folder,
 )
-from scaffolder.three_way import Change, Merged, Outcome, merge_folders
 
 if TYPE_CHECKING:
     from scaffolder.generate import Source
+    from scaffolder.three_way import Change, Merged
 
 #: Larger files are never renamed template files; they are left out of the merge.
 _MAX_FOREIGN_BYTES = 2_000_000
@@ -187,7 +188,10 @@ def prepare(
         NewmodelError: If a setting is wrong, git is missing, or the project is not under version control, has
             uncommitted edits or conflicts of an earlier update.
     """
+    # not needed for `--check`, which is to be quick
+    from scaffolder import migrations
     from scaffolder.changed_answers import changed_answers
+    from scaffolder.three_way import merge_folders
 
     _refuse_conflicts(project)
     old, new = versions
@@ -261,6 +265,8 @@ def apply(update: Update, *, contents: Mapping[str, bytes] | None = None, settle
     Raises:
         NewmodelError: If a file cannot be written or was edited since `prepare`; the project is then unchanged.
     """
+    from scaffolder.three_way import Outcome
+
     instead = contents or {}
     files: dict[str, journal.Content | None] = {}
     for change in update.changes:
@@ -383,7 +389,7 @@ def _copy_project(project: Project, ours: Path, base: Path, theirs: Path) -> _Co
         if not template_file and source.stat().st_size > _MAX_FOREIGN_BYTES:
             continue
         content = source.read_bytes()
-        seen[path] = journal.sha256(content)
+        seen[path] = sha256(content)
         if path not in tracked and path not in before and not written_by_tools(path):
             _refuse_untracked(project, path, content, (theirs / path).read_bytes())
         if _has_windows_lines(content) and _has_unix_lines(path, base, theirs):

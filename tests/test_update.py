@@ -332,14 +332,14 @@ def test_a_failure_in_the_middle_puts_everything_back(versions, monkeypatch: pyt
             "project/{{ package }}/data.py": None,
         }
     )
-    real = journal._move
+    real = journal.move
 
     def full_disk(staged: Path, target: Path, temporary: Path) -> None:
         if target.name == "train.py":
             raise OSError(28, "No space left on device")
         real(staged, target, temporary)
 
-    monkeypatch.setattr(journal, "_move", full_disk)
+    monkeypatch.setattr(journal, "move", full_disk)
     with pytest.raises(NewmodelError, match="disk"):
         run(project, releases)
     assert git(project.folder, "status", "--porcelain") == ""

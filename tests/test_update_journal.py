@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from test_update import TRAIN, commit, git, versions  # noqa: F401 - a fixture
 
-from scaffolder import journal, update
+from scaffolder import journal, journal_record, update
 from scaffolder.errors import NewmodelError
 from scaffolder.project import Project, open_project
 from scaffolder.template_source import Releases, release
@@ -188,7 +188,7 @@ def _until_the_index(ready: update.Update) -> None:
     def die(*_arguments: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    journal._write_index = die  # in a forked process
+    journal.write_index = die  # in a forked process
     update.apply(ready)
 
 
@@ -296,9 +296,9 @@ def test_a_file_edited_while_the_question_is_open_is_not_overwritten(versions: V
 @posix_only
 def test_two_newmodels_do_not_meet(versions: Versions) -> None:  # noqa: F811
     project, releases = made(versions)
-    folder = journal._folder(project)
+    folder = journal_record.folder_of(project)
     with prepared(project, releases) as ready:
-        with journal._locked(folder, project), pytest.raises(NewmodelError, match="Another newmodel is at work"):
+        with journal_record.locked(folder, project), pytest.raises(NewmodelError, match="Another newmodel is at work"):
             update.apply(ready)
         update.apply(ready)
 
@@ -516,7 +516,7 @@ def test_a_folder_can_become_a_file_and_a_file_a_folder(versions: Versions) -> N
 def test_a_failure_at_every_file_puts_everything_back(versions: Versions, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     project, releases = made(versions)
     before = state(project.folder)
-    real = journal._move
+    real = journal.move
     with prepared(project, releases) as ready:
         for fails in range(4):
             count = 0
@@ -528,7 +528,7 @@ def test_a_failure_at_every_file_puts_everything_back(versions: Versions, monkey
                     raise OSError(28, "No space left on device")
                 real(staged, target, temporary)
 
-            monkeypatch.setattr(journal, "_move", full_disk)
+            monkeypatch.setattr(journal, "move", full_disk)
             with pytest.raises(NewmodelError, match="disk"):
                 update.apply(ready)
             assert state(project.folder) == before
