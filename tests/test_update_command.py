@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -112,6 +114,23 @@ def test_check_is_for_ci(newmodel: Callable[..., Any], demo) -> None:
     assert "is up to date (v0.2.0)" in newmodel("update", folder).err
 
 
+def test_check_is_quick_because_it_imports_little(demo, tmp_path: Path) -> None:
+    folder = demo()
+    program = f"""
+import sys
+from pathlib import Path
+from scaffolder import template_source
+template_source._PACKAGE = Path({str(tmp_path)!r})
+from scaffolder.cli import main
+assert main(["update", "--check"]) == 1
+print([name for name in ("copier", "questionary", "jinja2", "scaffolder.three_way") if name in sys.modules])
+"""
+    root = Path(__file__).resolve().parent.parent
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
 def test_the_diff_writes_nothing(newmodel: Callable[..., Any], demo) -> None:
     folder = demo()
     before = files(folder)
@@ -192,10 +211,10 @@ def test_an_interrupted_update_is_mended_first(
 
     with monkeypatch.context() as patch:
         # as a kill in the middle leaves it: nobody is there to roll back, or to say that it ended
-        real = journal._set_state
+        real = journal.set_state
         patch.setattr(journal, "_perform", half)
         patch.setattr(journal, "_roll_back", lambda *args: [])
-        patch.setattr(journal, "_set_state", lambda at, pending, last: real(at, pending, last) if pending else None)
+        patch.setattr(journal, "set_state", lambda at, pending, last: real(at, pending, last) if pending else None)
         with pytest.raises(SystemExit):
             newmodel("update", folder)
     assert files(folder) != before
