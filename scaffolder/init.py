@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.panel import Panel
 
     from scaffolder.generate import Rendering, Source
-    from scaffolder.questions import Answers
+    from scaffolder.questions import Answers, Interview
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,7 +258,7 @@ def _answers(
         follow_language=not options.language_given,
         source=source,
     )
-    answers = interview.run()
+    answers = _run(interview, source)
     if given.get("task") == "llm" and given.get("data_file") and "task" not in _settled(options, known):
         answers.notes.insert(
             0,
@@ -267,6 +267,22 @@ def _answers(
             ),
         )
     return answers
+
+
+def _run(interview: Interview, source: Source | None) -> Answers:
+    """The conversation; what an overlay's question cannot be asked for is that overlay's mistake."""
+    from jinja2.exceptions import TemplateError
+
+    try:
+        return interview.run()
+    except (TemplateError, ArithmeticError, TypeError) as error:
+        if source is None:
+            raise
+        from scaffolder.overlay_file import wrong
+
+        sources = ", ".join(overlay["source"] for overlay in source.overlays)
+        reason = _("a question of it fails: {reason}.").format(reason=" ".join(str(error).split()))
+        raise wrong(sources, reason) from error
 
 
 def _settled(options: Options, known: Catalog) -> dict[str, Answer]:

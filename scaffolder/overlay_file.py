@@ -223,11 +223,17 @@ def _texts(details: object) -> Iterable[str]:
 def _check_names(question: str, details: Mapping[str, Any], known: set[str], source: str) -> None:
     """A question may use the answers to itself and to those before it."""
     from jinja2 import Environment
+    from jinja2.exceptions import TemplateAssertionError
     from jinja2.meta import find_undeclared_variables
+    from jinja2_ansible_filters import AnsibleCoreFiltersExtension  # type: ignore[import-untyped]
 
-    environment = Environment(autoescape=True)
+    environment = Environment(autoescape=True, extensions=[AnsibleCoreFiltersExtension])
     for text in _texts(details):
-        for name in sorted(find_undeclared_variables(environment.parse(text)) - known):
+        try:
+            used = find_undeclared_variables(environment.parse(text))
+        except TemplateAssertionError as error:  # a filter that there is not
+            raise wrong(source, f"{question}: {error.message}") from None
+        for name in sorted(used - known):
             if not name.startswith("_copier") and name not in environment.globals:
                 raise wrong(
                     source,

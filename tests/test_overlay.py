@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -40,6 +41,10 @@ FILES = {
     "project/{{ package }}/house.py": "RULE = 1\n",
     "append/pyproject.toml": '\n[[tool.uv.index]]\nname = "acme"\nurl = "https://pypi.acme.example/simple"\n',
 }
+
+
+#: The languages of the docs' files: a manifest, text with Jinja, TOML.
+_KINDS = ("yaml", "jinja", "toml")
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +89,21 @@ def test_a_project_is_made_with_it(newmodel: Callable[..., Any], acme: Path, tmp
     assert recorded["_overlays"][0]["version"].startswith("sha256:")
 
 
+def test_the_example_of_the_docs_works(newmodel: Callable[..., Any], tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parent.parent / "docs" / "overlays.md").read_text(encoding="utf-8")
+    manifest, rules, index = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in _KINDS)
+    # the docs' version is one that comes with them
+    files = {"overlay.yml": manifest.replace(">=0.5", ">=0.4"), "project/AGENTS.md.jinja": rules}
+    fill(tmp_path / "style", {**files, "append/pyproject.toml": index, "project/{{ package }}/house_rules.py": ""})
+    done = init(newmodel, "--overlay", tmp_path / "style", "--set", "team=products")
+    assert done.code == 0, done.err
+    assert "ACME Ltd." in (tmp_path / "demo" / "LICENSE").read_text()
+    assert (tmp_path / "demo" / ".gitlab-ci.yml").is_file()
+    assert (tmp_path / "demo" / "AGENTS.md").read_text() == "Rules of the team products for demo.\n"
+    assert (tmp_path / "demo" / "demo" / "house_rules.py").read_text() == "# Copyright ACME Ltd. Team products.\n"
+    assert "acme.example" in (tmp_path / "demo" / "pyproject.toml").read_text()
+
+
 def test_json_names_the_overlays(newmodel: Callable[..., Any], acme: Path) -> None:
     tag(acme, "v1.0")
     done = init(newmodel, "--overlay", acme, "--dry-run", "--json")
@@ -121,6 +141,12 @@ def test_without_overlays_nothing_is_recorded(newmodel: Callable[..., Any], tmp_
         ({"overlay.yml": "name: a\nanswers: {licence: MIT}\n"}, (), "did you mean “license”"),
         ({"overlay.yml": "name: a\nanswers: {license: GPL}\n"}, (), "license cannot be “GPL”"),
         ({"overlay.yml": "name: a\nheader: {'*.py': '{{ a'}\n"}, (), "header: *.py, line 1"),
+        (
+            {"overlay.yml": "name: a\nquestions: {t: {type: str, default: '{{ 1 // 0 }}'}}\n"},
+            (),
+            "a question of it fails",
+        ),
+        ({"overlay.yml": "name: a\nquestions: {t: {type: str, default: '{{ 1 | no }}'}}\n"}, (), "No filter named"),
         ({"project/a.md.jinja": "x\n{% if %}\n"}, (), "project/a.md.jinja, line 2"),
         ({"project/a.md.jinja": "{{ nobody }}\n"}, (), "project/a.md.jinja: 'nobody' is undefined"),
         ({"project/a.md.jinja": "{{ 1 // 0 }}\n"}, (), "project/a.md.jinja: "),
@@ -156,6 +182,15 @@ def test_a_link_is_refused(newmodel: Callable[..., Any], acme: Path, tmp_path: P
     assert done.code == 2
     assert "passwd" in done.err
     assert not (tmp_path / "demo").exists()
+
+
+def test_a_question_may_use_copiers_filters(newmodel: Callable[..., Any], acme: Path) -> None:
+    validator = "{% if team | regex_search('[A-Z]') %}Write it in small letters.{% endif %}"
+    question = {"team": {"type": "str", "default": "a", "validator": validator}}
+    fill(acme, {"overlay.yml": yaml.safe_dump({"name": "acme", "questions": question})})
+    done = init(newmodel, "--overlay", acme, "--set", "team=Vision")
+    assert done.code == 2
+    assert "Write it in small letters." in done.err
 
 
 def test_the_same_overlay_twice_is_refused(newmodel: Callable[..., Any], acme: Path) -> None:
