@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from answer_matrix import cells
+
+from scaffolder.template_source import releases
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,24 +52,76 @@ def test_the_wheel_and_the_sdist_hold_every_template(distributions: dict[str, Pa
     assert templates - inside == set()
 
 
-@pytest.mark.full
-def test_newmodel_init_works_from_the_wheel_alone(distributions: dict[str, Path], tmp_path: Path) -> None:
-    environment = tmp_path / "environment"
+@pytest.fixture(scope="module")
+def installed(distributions: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that holds the wheel and what it needs."""
+    environment = tmp_path_factory.mktemp("installed") / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True, capture_output=True)
-    scripts = environment / ("Scripts" if sys.platform == "win32" else "bin")
-    install = [scripts / "python", "-m", "pip", "install", "--quiet", distributions["wheel"]]
+    python = environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    install = [python, "-m", "pip", "install", "--quiet", distributions["wheel"]]
     done = subprocess.run(install, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return python
 
-    home = tmp_path / "home"
-    home.mkdir()
+
+def run(folder: Path, *command: str | Path) -> str:
+    """A command in `folder` that knows nothing of the checkout."""
+    home = folder / "home"
+    home.mkdir(parents=True)
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environ |= {"HOME": str(home), "USERPROFILE": str(home), "LC_ALL": "C.UTF-8"}
-    command = [scripts / "newmodel", "init", "x", "--defaults", "--set", "install_now=false"]
-    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    project = tmp_path / "x"
+    return done.stdout
+
+
+def content(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mode & 0o777)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.full
+def test_newmodel_init_makes_the_same_from_the_wheel_alone(installed: Path, tmp_path: Path) -> None:
+    arguments = ("init", "x", "--defaults", "--set", "install_now=false", "--set", "use_git=false")
+    run(tmp_path / "wheel", installed, "-m", "scaffolder", *arguments)
+    project = tmp_path / "wheel" / "x"
     for name in ("train.py", "README.md", ".gitignore", ".idea/modules.xml", ".idea/.gitignore", "configs/train.yaml"):
         assert (project / name).is_file(), name
     assert (project / "x" / "training.py").is_file()
     assert str(ROOT) not in (project / ".copier-answers.yml").read_text(encoding="utf-8")
+    run(tmp_path / "checkout", sys.executable, "-m", "scaffolder", *arguments)
+    assert content(project) == content(tmp_path / "checkout" / "x")
+
+
+#: Renders every cell and tells path, mode and digest of each file.
+EVERY_CELL = """
+import hashlib, json, sys
+from pathlib import Path
+import scaffolder
+from scaffolder.generate import render
+found = {"scaffolder": scaffolder.__file__}
+for cell in json.loads(sys.argv[1]):
+    files = render({"project_name": "demo", **cell}, Path("demo")).files
+    name = " ".join(cell.values())
+    found[name] = {str(path): [one.mode, hashlib.sha256(one.content).hexdigest()] for path, one in files.items()}
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.full
+def test_every_cell_is_the_same_from_the_wheel(installed: Path, tmp_path: Path) -> None:
+    command = ("-c", EVERY_CELL, json.dumps(cells()))
+    wheel = json.loads(run(tmp_path / "wheel", installed, *command))
+    checkout = json.loads(run(tmp_path / "checkout", sys.executable, *command))
+    assert wheel.pop("scaffolder") != checkout.pop("scaffolder")
+    assert len(wheel) == len(cells())
+    assert wheel == checkout
+
+
+@pytest.mark.full
+def test_the_wheel_has_the_same_releases(installed: Path, tmp_path: Path) -> None:
+    listed = run(tmp_path / "wheel", installed, "-m", "scaffolder.template_source", "list")
+    assert listed.split() == [text for one in releases().all() for text in (one.tag, one.commit)]
