@@ -28,6 +28,9 @@ _SHOWN_ELSEWHERE = (
     "llm_max_length",
 )
 
+#: What a project has only where it was asked for by name.
+_EXTRAS = ("notebook", "docker", "ci", "launcher")
+
 
 def decisions(
     answers: Answers,
@@ -48,7 +51,7 @@ def decisions(
     table.add_row(_("project"), Text(str(answers.values["project_name"])))
     table.add_row(_("folder"), Text(str(target)))
     for name, value in answers.values.items():
-        if name in _SHOWN_ELSEWHERE:
+        if name in _SHOWN_ELSEWHERE or (name in _EXTRAS and value in (False, "none")):
             continue
         text = Text(catalog.questions[name].label(value))
         if name == "package" and answers.package.reason:
@@ -124,6 +127,11 @@ _TITLES = {
     "framework_build": N_("build"),
     "license": N_("licence"),
     "copyright_holder": N_("copyright"),
+    "tracker": N_("tracker"),
+    "notebook": N_("notebook"),
+    "docker": N_("Docker"),
+    "ci": N_("CI"),
+    "launcher": N_("launcher"),
     "use_git": N_("git"),
     "install_now": N_("install now"),
     "open_now": N_("open in PyCharm"),
