@@ -494,3 +494,26 @@ def test_damaged_favourites(content: str, newmodel: Callable[..., Any], world: S
 def test_forgetting_what_is_not_known(newmodel: Callable[..., Any], world: Surrounding) -> None:
     newmodel("templates", "add", "ours", "gh:owner/name")
     assert newmodel("templates", "remove", "our").err == "There is no template “our”; did you mean “ours”?\n"
+
+
+# --- PyCharm --------------------------------------------------------------------------------------------------------
+
+
+def test_ready_for_pycharm(newmodel: Callable[..., Any], template: Callable[[Files], Path], world: Surrounding) -> None:
+    """What is derived from the project is there before it opens, and a file of the template's own stays."""
+    own = '<component name="ProjectCodeStyleConfiguration"><state /></component>\n'
+    files = {
+        **COPIER,
+        "pyproject.toml": '[project]\nname = "thing"\nversion = "1"\n[project.scripts]\nthing = "thing.app:main"\n',
+        "src/thing/__init__.py": "",
+        "src/thing/app.py": "def main():\n    print('hello')\n",
+        "tests/test_app.py": "def test_it():\n    pass\n",
+        ".idea/codeStyles/codeStyleConfig.xml": own,
+    }
+    result = newmodel("init", "project", "--template", template(files), "--defaults", "--json")
+    assert result.code == 0, result.err
+    project = world.here / "project"
+    assert "src" in next((project / ".idea").glob("*.iml")).read_text()
+    assert (project / ".idea" / "codeStyles" / "codeStyleConfig.xml").read_text() == own
+    assert json.loads(result.out)["configurations"]
+    assert not any(str(world.root / "tmp") in file.read_text() for file in project.rglob("*.xml"))

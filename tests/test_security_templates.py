@@ -336,7 +336,12 @@ def test_computing_without_end(
     assert said == "The template was stopped: it computes for more than 3 seconds; nothing was written.\n"
 
 
-def test_a_configuration_that_multiplies_itself(refused: Callable[..., str], surrounding_world: Surrounding) -> None:
+def test_a_configuration_that_multiplies_itself(
+    refused: Callable[..., str], surrounding_world: Surrounding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scaffolder.foreign import limits, render
+
+    monkeypatch.setattr(render, "LIMITS", limits.Limits(cpu_s=3))
     lines = ["_exclude: &a [x, x, x, x, x, x, x, x, x]"]
     names = "abcdefghij"
     lines += [f"_{new}: &{new} [{', '.join([f'*{old}'] * 9)}]" for old, new in pairwise(names)]

@@ -267,7 +267,8 @@ def _prepare(made: _Made, rendered: Rendered, target: Path, options: Options) ->
     made.notes += made.adoption.notes
     for path, content in made.adoption.files.items():
         file = rendered.folder / path
-        if file.exists():  # the template brings its own
+        # a file of the template's own stays, unless it is one that only gets what it lacks
+        if file.exists() and path not in made.adoption.extended:
             continue
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
