@@ -212,10 +212,10 @@ class _Merge:
             there = path if path in self.theirs.files else path.removesuffix(f"~{THEIRS_LABEL}")
             self.changes[there] = Change(path=there, outcome=Outcome.STAYS_DELETED)
         elif numbers == {3} and path in self.theirs.files:
-            # Both renamed it, each in its own way: the person's is there too.
-            self.after[path] = digests[3]
+            # Both renamed it, each in its own way: the person's is there too. What git has merged is in both.
+            self.after[path] = self.theirs.files[path]
         elif numbers <= {1, 2} and path in self.ours.files:
-            self.after[path] = digests[2]
+            self.after[path] = self.ours.files[path]
             self.changes[path] = Change(path=path, outcome=Outcome.STAYS)
         else:
             self.conflict(path, stages)

@@ -174,6 +174,33 @@ def _value(tree: Tree, path: str, step: Step, word: str) -> None:
         tree[path] = tree[path][: match.start()] + str(1000 + step.number).encode() + tree[path][match.end() :]
 
 
+def _same_key(tree: Tree, path: str, step: Step, word: str) -> None:
+    """Add what the other side may add as well, at another place."""
+    path = ("pyproject.toml", "schema.json", "configs/train.yaml")[step.file % 3]
+    line = {
+        "pyproject.toml": f'shared = "{word}"',
+        "schema.json": f'  "shared": "{word}",',
+        "configs/train.yaml": f"shared: {word}",
+    }[path].encode()
+    if path in tree:
+        lines = tree[path].split(b"\n")
+        # inside a table of TOML, at the top level of the other two
+        places = [number for number, text in enumerate(lines) if re.match(rb'name-|  "field|key_', text)]
+        if places:
+            lines.insert(places[step.place % len(places)], line)
+            tree[path] = b"\n".join(lines)
+
+
+def _group(tree: Tree, _path: str, step: Step, word: str) -> None:
+    """Put a group around some elements, which may cross one of the other side's."""
+    lines = tree.get("icon.svg", b"").split(b"\n")
+    first, count = 1 + step.place % 4, 1 + step.file % 2
+    if len(lines) > first + count + 1:
+        lines.insert(first, f'<g id="{word}">'.encode())
+        lines.insert(first + count + 1, b"</g>")
+        tree["icon.svg"] = b"\n".join(lines)
+
+
 def _delete(tree: Tree, path: str, _step: Step, _word: str) -> None:
     del tree[path]
 
@@ -261,6 +288,8 @@ _KINDS: dict[str, Callable[[Tree, str, Step, str], None]] = {
     "remove lines": _edit(_remove),
     "indent": _edit(_indent),
     "value": _value,
+    "same key": _same_key,
+    "group": _group,
     "delete": _delete,
     "rename": _rename,
     "copy": _copy,
@@ -276,7 +305,7 @@ _KINDS: dict[str, Callable[[Tree, str, Step, str], None]] = {
     "encoding": _encoding,
     "pycharm": _pycharm,
 }
-_EDITS = ["insert", "insert", "replace", "remove lines", "value", "value"]
+_EDITS = ["insert", "insert", "replace", "remove lines", "value", "value", "same key", "group"]
 _FILES = ["delete", "rename", "copy", "add", "folder for file", "file for folder", "case"]
 PERSON = [*_EDITS, *_EDITS, *_FILES, "indent", "no last newline", "last newline", "binary", "Windows lines",
            "mixed lines", "encoding", "pycharm", "pycharm"]  # fmt: skip
@@ -397,13 +426,11 @@ def unusable(ours: Tree, theirs: Tree, merged: Tree, conflicts: set[str]) -> lis
     for path, content in merged.items():
         if path in conflicts or content in (ours.get(path), theirs.get(path)):
             continue
-        suffix = PurePosixPath(path).suffix
-        origins = [
-            side.get(path, other)
-            for side in (ours, theirs)
-            for name, other in side.items()
-            if path in side or name.endswith(suffix)
-        ]
+        origins = []
+        for side, other in ((ours, theirs), (theirs, ours)):
+            # where the other side renamed it, it is one of those that the other no longer has
+            renamed = [content for name, content in side.items() if name not in other]
+            origins += [side[path]] if path in side else renamed
         if all(parses(path, origin) for origin in origins) and not parses(path, content):
             found.append(path)
     return found
