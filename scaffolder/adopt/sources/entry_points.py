@@ -29,7 +29,7 @@ def _configuration(
     view: View, part: Part, name: str, dotted: str, function: str, file: str, source: str
 ) -> Configuration:
     def as_module(target: str) -> Configuration:
-        return module(name, target, folder=part.folder, source=source, group="entry point")
+        return module(name, target, folder=part.folder, source=source, group="entry-point")
 
     package = parent(file)
     if dotted.endswith(".__main__"):
@@ -49,7 +49,7 @@ def _configuration(
         parameters=f"{dotted}:{function}",
         folder=part.folder,
         source=source,
-        group="entry point",
+        group="entry-point",
     )
 
 

@@ -17,4 +17,4 @@ def find(view: View) -> Iterator[Configuration]:
         package = view.module_name(path).removesuffix(".__main__")
         if package and package != "__main__":
             folder = view.part_folder(path)
-            yield module(package, package, folder=folder, source=f"{parent(path)}/__main__.py", group="entry point")
+            yield module(package, package, folder=folder, source=f"{parent(path)}/__main__.py", group="entry-point")
