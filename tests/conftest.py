@@ -15,6 +15,9 @@ from scaffolder.environment.facts import Indexes, Interpreter, Machine, Report, 
 
 GIB = 1024**3
 
+#: Templates of others, whose own tests are none of ours.
+collect_ignore = ["foreign_templates"]
+
 # Tests run side by side: with as many threads as cores in each, PyTorch's threads mostly wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -144,7 +144,7 @@ def test_another_tracker_changes_few_files(tracker: str, framework: str, tmp_pat
     tests = {"conftest.py", "test_tracker.py", "test_tracking.py", "test_training.py"}
     assert {path for path in changed if path.startswith("tests/")} <= {f"tests/{name}" for name in tests}
     others = {path for path in changed if not path.startswith(("demo/", "tests/", ".idea/"))}
-    assert others == {".copier-answers.yml", ".gitignore", "README.md", "pyproject.toml"}
+    assert others == {".copier-answers.yml", ".gitignore", "AGENTS.md", "README.md", "pyproject.toml"}
 
 
 @pytest.mark.full
