@@ -181,6 +181,9 @@ def _app(language_given: bool) -> typer.Typer:
         ] = False,
         lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
     ) -> int:
+        own = {"--data": data, "--target-column": target_column, "--overlay": overlay}
+        foreign = {"--to": to, "--directory": directory, "--trust": trust}
+        _check_options(template is not None, own=own, foreign=foreign)
         if template is not None:
             from scaffolder.foreign.command import Options as ForeignOptions
             from scaffolder.foreign.command import run_foreign
@@ -467,6 +470,18 @@ def _app(language_given: bool) -> typer.Typer:
     app.add_typer(templates_app(_Group, _Command), name="templates")
     app.add_typer(pycharm_app(_Group, _Command), name="pycharm")
     return app
+
+
+def _check_options(template: bool, *, own: dict[str, Any], foreign: dict[str, Any]) -> None:
+    """Refuse what `init` would pass over: options for newmodel's templates with somebody else's, and the other way."""
+    wrong = next((name for name, value in (own if template else foreign).items() if value), None)
+    if wrong is None:
+        return
+    if template:
+        raise NewmodelError(
+            _("{first} and {second} do not go together: give one of them.").format(first="--template", second=wrong)
+        )
+    raise NewmodelError(_("{option} is about somebody else's template: give --template, too.").format(option=wrong))
 
 
 #: As `scaffolder.mirrors.HUBS`, which --help must not import.

@@ -517,3 +517,21 @@ def test_ready_for_pycharm(newmodel: Callable[..., Any], template: Callable[[Fil
     assert (project / ".idea" / "codeStyles" / "codeStyleConfig.xml").read_text() == own
     assert json.loads(result.out)["configurations"]
     assert not any(str(world.root / "tmp") in file.read_text() for file in project.rglob("*.xml"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--template", "x", "--overlay", "y"), "--template and --overlay do not go together"),
+        (("--template", "x", "--data", "a.csv"), "--template and --data do not go together"),
+        (("--trust",), "--trust is about somebody else's template: give --template, too."),
+        (("--to", "v1"), "--to is about somebody else's template"),
+    ],
+)
+def test_options_that_would_be_passed_over(
+    newmodel: Callable[..., Any], tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = newmodel("init", "demo", "--defaults", *arguments)
+    assert result.code == 2
+    assert message in result.err
+    assert not (tmp_path / "demo").exists()
