@@ -60,7 +60,7 @@ def updating(old: str, new: str, rounds: int) -> tuple[float, float, int]:
 
     from scaffolder.project import open_project
     from scaffolder.template_source import TEMPLATE_URL, releases
-    from scaffolder.update import apply, available, prepare
+    from scaffolder.updating.update import apply, available, prepare
 
     with tempfile.TemporaryDirectory() as scratch:
         top = Path(scratch)

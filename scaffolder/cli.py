@@ -264,7 +264,7 @@ def _app(language_given: bool) -> typer.Typer:
         ] = False,
         lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
     ) -> int:
-        from scaffolder.update_command import Options, run_update
+        from scaffolder.updating.command import Options, run_update
 
         return run_update(
             Options(

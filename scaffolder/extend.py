@@ -119,7 +119,7 @@ class _State:
             NewmodelError: If newmodel did not make it, or cannot update it.
         """
         from scaffolder.template_source import releases
-        from scaffolder.update import available, opened
+        from scaffolder.updating.update import available, opened
 
         self.project: Project = opened(folder, console.warn)
         newer = available(self.project, releases())
@@ -161,9 +161,9 @@ class _State:
         return next(release for release, one in self._offers if one is offered)
 
     def _offered(self, release: Release) -> Offered:
-        from scaffolder import migrations
         from scaffolder.template_source import releases
-        from scaffolder.update import source_of
+        from scaffolder.updating import migrations
+        from scaffolder.updating.update import source_of
 
         source = source_of(self.project, releases(), release)
         moves = migrations.between(source.folder, self.own.version, release.version)
@@ -224,9 +224,9 @@ def _refuse_loss(state: _State, thing: Thing, settings: Mapping[str, Answer]) ->
     Raises:
         NewmodelError: If a file that the person edited would conflict or be left behind without its purpose.
     """
+    from scaffolder.merging.three_way import Outcome
     from scaffolder.template_source import releases
-    from scaffolder.three_way import Outcome
-    from scaffolder.update import prepare
+    from scaffolder.updating.update import prepare
 
     with prepare(state.project, releases(), (state.own, state.own), settings=settings) as update:
         edited = [
@@ -244,7 +244,7 @@ def _refuse_loss(state: _State, thing: Thing, settings: Mapping[str, Answer]) ->
 def _set(
     state: _State, release: Release, settings: Mapping[str, Answer], *, diff: bool, yes: bool, as_json: bool
 ) -> ExitCode:
-    from scaffolder.update_command import Options, run_update
+    from scaffolder.updating.command import Options, run_update
 
     words = [f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in settings.items()]
     folder = state.project.folder

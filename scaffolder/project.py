@@ -98,8 +98,8 @@ class Project:
 
     def conflicts(self) -> list[str]:
         """Paths that are not settled since an update: unmerged in git, or still with the update's markers in them."""
-        from scaffolder import journal
-        from scaffolder.merge_checks import THEIRS_LABEL
+        from scaffolder.merging.checks import THEIRS_LABEL
+        from scaffolder.updating import journal
 
         _repository = self.repository
         entries = self.git("ls-files", "--unmerged", "-z").split("\0")

@@ -247,7 +247,7 @@ def make_release(version: str, root: Path = _PACKAGE.parent) -> Release:
     Raises:
         NewmodelError: If CHANGELOG.md says nothing about this version, a generator fails, or for a reason of `release`.
     """
-    from scaffolder.changelog import parse
+    from scaffolder.updating.changelog import parse
 
     changelog = root / "CHANGELOG.md"
     told = parse(changelog.read_text(encoding="utf-8")) if changelog.is_file() else []

@@ -13,8 +13,8 @@ from scaffolder.messages import _
 
 if TYPE_CHECKING:
     from scaffolder.answers import Answer
-    from scaffolder.changed_answers import Changed
     from scaffolder.generate import Source
+    from scaffolder.updating.changed_answers import Changed
 
 FILE = "things.yml"
 
@@ -125,6 +125,6 @@ class Offered:
         return names
 
     def _changed(self, settings: Mapping[str, Answer], answers: Mapping[str, Any] | None = None) -> Changed:
-        from scaffolder.changed_answers import changed_answers
+        from scaffolder.updating.changed_answers import changed_answers
 
         return changed_answers(self._source, self._answers if answers is None else answers, settings)

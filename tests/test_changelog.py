@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from scaffolder import changelog, messages
-from scaffolder.changelog import Entry, entries
+from scaffolder import messages
 from scaffolder.template_source import releases
+from scaffolder.updating import changelog
+from scaffolder.updating.changelog import Entry, entries
 
 TEXT = """\
 # Changelog

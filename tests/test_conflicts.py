@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from small_releases import LINES, git, make
 
-from scaffolder import conflicts, template_source
+from scaffolder import template_source
+from scaffolder.updating import conflicts
 
 #: What the template changes: two places of one file that the person changed too, one that they did not.
 THEIRS = LINES.replace("line 2\n", "line two\n").replace("line 5\n", "their 5\n").replace("line 15\n", "their 15\n")
@@ -308,8 +309,8 @@ def test_a_file_without_a_last_line_end() -> None:
 
 
 def test_a_place_of_a_rej_at_a_time(newmodel: Callable[..., Any], demo) -> None:
-    from scaffolder import rejected
     from scaffolder.project import open_project
+    from scaffolder.updating import rejected
 
     theirs = THEIRS.replace("# their 5\n", "# their 5\n# and more\n")
     folder = demo({"project/train.py": theirs})

@@ -12,13 +12,14 @@ import pytest
 import yaml
 from answer_matrix import TEMPLATES
 
-from scaffolder import messages, template_source, update_command
+from scaffolder import messages, template_source
 from scaffolder.catalog import Catalog
 from scaffolder.generate import Source, render
 from scaffolder.generate import write as write_project
 from scaffolder.project import open_project
 from scaffolder.template_source import Release, Releases, release
 from scaffolder.things import read_things
+from scaffolder.updating import command as update_command
 
 COPIER = """\
 _subdirectory: project

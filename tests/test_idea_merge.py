@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_merge_properties import merge_trees
 
-from scaffolder.idea_merge import ConflictError, NoMeaningError, merge_idea, merge_xml, same_meaning
-from scaffolder.three_way import Outcome
+from scaffolder.merging.idea_merge import ConflictError, NoMeaningError, merge_idea, merge_xml, same_meaning
+from scaffolder.merging.three_way import Outcome
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 BASE = """\

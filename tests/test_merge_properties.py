@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from merge_cases import Case, Tree, base_tree, cases, lost, read_tree, unusable, write_tree
 
-from scaffolder import merge_repository
-from scaffolder.three_way import Change, Merged, Outcome, merge_folders
+from scaffolder.merging import repository as merge_repository
+from scaffolder.merging.three_way import Change, Merged, Outcome, merge_folders
 
 CASES = 2_000
 SHARDS = 20

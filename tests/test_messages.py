@@ -116,12 +116,12 @@ NOT_FOR_PERSONS: dict[str, tuple[str, ...]] = {
     ),
     "repository.py": ("Start from a newmodel template", "# about this machine only"),
     "template_source.py": ("list the released versions", "add templates/ to the bundle"),
-    "three_way.py": ("stays deleted",),
+    "merging/three_way.py": ("stays deleted",),
     "adopt/idea_files.py": ("# Files of one person or one machine", '"""Starts an entry point'),
     "cookiecutter_front.py": ("What fits the other answers",),  # stands in the generated cookiecutter.json
-    "idea_merge.py": ("text between elements",),
-    "merge_checks.py": ("a key twice",),
-    "migrations.py": (  # of a mistake in our own templates
+    "merging/idea_merge.py": ("text between elements",),
+    "merging/checks.py": ("a key twice",),
+    "updating/migrations.py": (  # of a mistake in our own templates
         "must be a list",
         "rename_fields must be",
         "has an entry ",
@@ -134,8 +134,8 @@ NOT_FOR_PERSONS: dict[str, tuple[str, ...]] = {
         ", which is none",
         " can only be renamed in its own section",
     ),
-    "update_report.py": ("bold red",),
-    "rejected.py": ("# newmodel update: ",),
+    "updating/report.py": ("bold red",),
+    "updating/rejected.py": ("# newmodel update: ",),
     "install/environment.py": ("# Made by newmodel from pip's", "newmodel has not finished"),
     "install/process.py": ("Installing collected packages: ",),
     "install/project_file.py": ("framework_index: default",),

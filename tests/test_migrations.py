@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from test_update import COPIER, TRAIN, commit, git, outcomes, run, versions  # noqa: F401 - a fixture
 
-from scaffolder import migrations, update
 from scaffolder.generate import BrokenTemplateError
+from scaffolder.merging.three_way import Outcome
 from scaffolder.project import Project, open_project
 from scaffolder.template_source import Releases, templates_folder
-from scaffolder.three_way import Outcome
-from scaffolder.undo import undo
+from scaffolder.updating import migrations, update
+from scaffolder.updating.undo import undo
 
 Versions = Callable[..., tuple[Project, Releases]]
 

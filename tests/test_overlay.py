@@ -18,7 +18,7 @@ from scaffolder.errors import NewmodelError
 from scaffolder.generate import Source, render, write
 from scaffolder.project import open_project
 from scaffolder.template_source import Release, Releases, release
-from scaffolder.update import apply, available, prepare
+from scaffolder.updating.update import apply, available, prepare
 
 MANIFEST = """\
 name: acme

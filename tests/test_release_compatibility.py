@@ -21,7 +21,7 @@ from scaffolder.catalog import Catalog
 from scaffolder.generate import Source, render, write
 from scaffolder.project import open_project
 from scaffolder.template_source import Release, Releases, digest, release, releases, templates_folder
-from scaffolder.update import apply, available, prepare
+from scaffolder.updating.update import apply, available, prepare
 
 RELEASED = releases().all()
 NEXT = "9999.0.0"

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from scaffolder import journal, template_source, update
+from scaffolder import template_source
 from scaffolder.errors import NewmodelError
 from scaffolder.generate import Source, render
 from scaffolder.generate import write as write_project
+from scaffolder.merging.three_way import Outcome
 from scaffolder.project import Project, open_project
 from scaffolder.template_source import Release, Releases, release
-from scaffolder.three_way import Outcome
-from scaffolder.undo import undo
+from scaffolder.updating import journal, update
+from scaffolder.updating.undo import undo
 
 COPIER = """\
 _subdirectory: project

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from small_releases import COPIER, LINES, fill, git, make
 
-from scaffolder import changelog, template_source
+from scaffolder import template_source
+from scaffolder.updating import changelog
 
 CHANGELOG = """# Changelog
 
@@ -123,7 +124,7 @@ from scaffolder import template_source
 template_source._PACKAGE = Path({str(tmp_path)!r})
 from scaffolder.cli import main
 assert main(["update", "--check"]) == 1
-print([name for name in ("copier", "questionary", "jinja2", "scaffolder.three_way") if name in sys.modules])
+print([name for name in ("copier", "questionary", "jinja2", "scaffolder.merging.three_way") if name in sys.modules])
 """
     root = Path(__file__).resolve().parent.parent
     environment = {**os.environ, "PYTHONPATH": str(root)}
@@ -200,7 +201,7 @@ def test_undo_says_what_it_did(newmodel: Callable[..., Any], demo) -> None:
 def test_an_interrupted_update_is_mended_first(
     newmodel: Callable[..., Any], demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scaffolder import journal
+    from scaffolder.updating import journal
 
     folder = demo()
     before = files(folder)

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 from test_update import TRAIN, commit, git, versions  # noqa: F401 - a fixture
 
-from scaffolder import journal, journal_record, update
 from scaffolder.errors import NewmodelError
 from scaffolder.project import Project, open_project
 from scaffolder.template_source import Releases, release
-from scaffolder.undo import undo
+from scaffolder.updating import journal, journal_record, update
+from scaffolder.updating.undo import undo
 
 Versions = Callable[..., tuple[Project, Releases]]
 

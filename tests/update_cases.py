@@ -27,12 +27,13 @@ from merge_cases import (
     write_tree,
 )
 
-from scaffolder import template_source, update
+from scaffolder import template_source
 from scaffolder.errors import NewmodelError
 from scaffolder.generate import Source, render, write
 from scaffolder.project import ANSWERS_FILE, Project, open_project
 from scaffolder.template_source import Release, Releases, release
-from scaffolder.undo import undo
+from scaffolder.updating import update
+from scaffolder.updating.undo import undo
 
 #: On a file system in memory, where there is one.
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None

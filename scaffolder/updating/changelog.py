@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from scaffolder import messages
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parent.parent
 _HEADING = re.compile(r"##\s+\[?v?([0-9][^\s\]]*)")
 
 

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from packaging.version import InvalidVersion, Version
 
+from scaffolder.merging.three_way import Change, Merged, Outcome
 from scaffolder.messages import _
-from scaffolder.three_way import Change, Merged, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from scaffolder.errors import NewmodelError
-from scaffolder.merge_checks import OURS_LABEL, THEIRS_LABEL
+from scaffolder.merging.checks import OURS_LABEL, THEIRS_LABEL
 from scaffolder.messages import _
 from scaffolder.quiet_git import GitFailed, identity, quiet_git
 

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
-from scaffolder.idea_merge import merge_idea
-from scaffolder.merge_checks import (
+from scaffolder.merging.checks import (
     OURS_LABEL,
     THEIRS_LABEL,
     broken_by_merge,
@@ -26,7 +25,8 @@ from scaffolder.merge_checks import (
     is_text,
     two_sides,
 )
-from scaffolder.merge_repository import MODE, Repository, Side, Stages, blob_digest
+from scaffolder.merging.idea_merge import merge_idea
+from scaffolder.merging.repository import MODE, Repository, Side, Stages, blob_digest
 
 #: Merged by meaning and by path: all run configurations are alike, so git would take one for another, renamed.
 _IDEA = re.compile(r"\.idea/(.+/)?[^/]+\.xml|\.idea/[^/]+\.iml|\.run/[^/]+\.xml")

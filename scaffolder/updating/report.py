@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scaffolder import console
-from scaffolder.merge_checks import THEIRS_LABEL
+from scaffolder.merging.checks import THEIRS_LABEL
+from scaffolder.merging.three_way import Outcome
 from scaffolder.messages import _, ngettext
 from scaffolder.project import ANSWERS_FILE
-from scaffolder.three_way import Outcome
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from scaffolder.update import Update
+    from scaffolder.updating.update import Update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +187,7 @@ def say_news(update: Update) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from scaffolder.changelog import entries
+    from scaffolder.updating.changelog import entries
 
     for entry in entries(update.old.version, update.new.version):
         console.say()

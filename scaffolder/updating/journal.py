@@ -23,10 +23,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from scaffolder.durable import move, remove_empty, sync, write
 from scaffolder.errors import NewmodelError, os_error
-from scaffolder.git_index import head, index_entries, wait_for_git, write_index
-from scaffolder.journal_record import (
+from scaffolder.messages import _, ngettext
+from scaffolder.project import Project
+from scaffolder.updating.durable import move, remove_empty, sync, write
+from scaffolder.updating.git_index import head, index_entries, wait_for_git, write_index
+from scaffolder.updating.journal_record import (
     KEPT,
     File,
     Journal,
@@ -41,8 +43,6 @@ from scaffolder.journal_record import (
     state,
     write_journal,
 )
-from scaffolder.messages import _, ngettext
-from scaffolder.project import Project
 
 UPDATE = "update"
 UNDO = "undo"

@@ -13,16 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scaffolder import conflicts
-from scaffolder.conflicts import MINE, THEIRS, Conflict, Hunk
 from scaffolder.errors import NewmodelError
+from scaffolder.merging.three_way import Change, Outcome
 from scaffolder.messages import _
 from scaffolder.project import Project
 from scaffolder.quiet_git import GitFailed, quiet_git
-from scaffolder.three_way import Change, Outcome
+from scaffolder.updating import conflicts
+from scaffolder.updating.conflicts import MINE, THEIRS, Conflict, Hunk
 
 if TYPE_CHECKING:
-    from scaffolder.update import Update
+    from scaffolder.updating.update import Update
 
 SUFFIX = ".rej"
 

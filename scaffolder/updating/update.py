@@ -20,9 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import InvalidVersion, Version
 
-from scaffolder import journal
 from scaffolder.errors import NewmodelError
-from scaffolder.journal_record import sha256
 from scaffolder.messages import _, ngettext
 from scaffolder.project import ANSWERS_FILE, Project, open_project
 from scaffolder.template_source import (
@@ -33,10 +31,12 @@ from scaffolder.template_source import (
     is_development,
     templates_folder,
 )
+from scaffolder.updating import journal
+from scaffolder.updating.journal_record import sha256
 
 if TYPE_CHECKING:
     from scaffolder.generate import Source
-    from scaffolder.three_way import Change, Merged
+    from scaffolder.merging.three_way import Change, Merged
 
 #: Larger files are never renamed template files; they are left out of the merge.
 _MAX_FOREIGN_BYTES = 2_000_000
@@ -189,9 +189,9 @@ def prepare(
             uncommitted edits or conflicts of an earlier update.
     """
     # not needed for `--check`, which is to be quick
-    from scaffolder import migrations
-    from scaffolder.changed_answers import changed_answers
-    from scaffolder.three_way import merge_folders
+    from scaffolder.merging.three_way import merge_folders
+    from scaffolder.updating import migrations
+    from scaffolder.updating.changed_answers import changed_answers
 
     _refuse_conflicts(project)
     old, new = versions
@@ -265,7 +265,7 @@ def apply(update: Update, *, contents: Mapping[str, bytes] | None = None, settle
     Raises:
         NewmodelError: If a file cannot be written or was edited since `prepare`; the project is then unchanged.
     """
-    from scaffolder.three_way import Outcome
+    from scaffolder.merging.three_way import Outcome
 
     instead = contents or {}
     files: dict[str, journal.Content | None] = {}

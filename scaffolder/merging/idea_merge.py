@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from scaffolder.merge_checks import two_sides
+from scaffolder.merging.checks import two_sides
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -7,11 +7,12 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from scaffolder import conflict_view, conflicts, console, journal, rejected
-from scaffolder.conflicts import MINE, THEIRS, Conflict, Hunk
+from scaffolder import console
 from scaffolder.errors import ExitCode, Interrupted, NewmodelError
 from scaffolder.messages import _, ngettext
 from scaffolder.project import Project
+from scaffolder.updating import conflict_view, conflicts, journal, rejected
+from scaffolder.updating.conflicts import MINE, THEIRS, Conflict, Hunk
 
 ASK = "ask"
 WAYS = (ASK, MINE, THEIRS)

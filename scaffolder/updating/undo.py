@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaffolder import journal
 from scaffolder.errors import NewmodelError
-from scaffolder.git_index import head, index_entries
-from scaffolder.journal import Content, Transaction
-from scaffolder.journal_record import File, Journal, Step, look
 from scaffolder.messages import _, ngettext
 from scaffolder.project import Project
+from scaffolder.updating import journal
+from scaffolder.updating.git_index import head, index_entries
+from scaffolder.updating.journal import Content, Transaction
+from scaffolder.updating.journal_record import File, Journal, Step, look
 
 
 @dataclass(frozen=True, kw_only=True)

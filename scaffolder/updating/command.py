@@ -12,11 +12,11 @@ from scaffolder.errors import ExitCode, NewmodelError
 from scaffolder.messages import _, ngettext
 from scaffolder.project import Project
 from scaffolder.template_source import Release, releases
-from scaffolder.update import Update, apply, available, opened, prepare
+from scaffolder.updating.update import Update, apply, available, opened, prepare
 
 if TYPE_CHECKING:
-    from scaffolder.conflicts import Conflict
-    from scaffolder.update_report import FileChange
+    from scaffolder.updating.conflicts import Conflict
+    from scaffolder.updating.report import FileChange
 
 INLINE, REJ = "inline", "rej"
 
@@ -61,7 +61,7 @@ def run_update(options: Options) -> ExitCode:
     if options.undo:
         return _undo(project, options)
     if options.resolve:
-        from scaffolder.resolve_command import run_resolve
+        from scaffolder.updating.resolve_command import run_resolve
 
         return run_resolve(project, options.resolve, as_json=options.as_json)
     versions = available(project, releases(), options.to, settings=options.settings)
@@ -152,8 +152,8 @@ def _overlay_changes(project: Project) -> list[dict[str, str]]:
 
 def _up_to_date(project: Project, options: Options) -> ExitCode:
     """Nothing to do, unless the last update still has conflicts."""
-    from scaffolder import conflict_view, conflicts
-    from scaffolder.resolve_command import say_what_is_left
+    from scaffolder.updating import conflict_view, conflicts
+    from scaffolder.updating.resolve_command import say_what_is_left
 
     try:
         _top = project.repository
@@ -184,7 +184,8 @@ def _say_up_to_date(project: Project) -> None:
 
 
 def _update(project: Project, versions: tuple[Release, Release], options: Options) -> ExitCode:
-    from scaffolder import conflicts, rejected, update_report
+    from scaffolder.updating import conflicts, rejected
+    from scaffolder.updating import report as update_report
 
     _refuse_rejected(project)
     overlays = _overlay_changes(project)
@@ -211,7 +212,7 @@ def _update(project: Project, versions: tuple[Release, Release], options: Option
         else:
             _say_what_next(found, options)
     if found and interactive and options.conflict == INLINE and _wants_to_settle():
-        from scaffolder.resolve_command import run_resolve
+        from scaffolder.updating.resolve_command import run_resolve
 
         return run_resolve(project, "ask")
     return ExitCode.FINDING if found else ExitCode.OK
@@ -222,7 +223,7 @@ def _refuse_rejected(project: Project) -> None:
     Raises:
         NewmodelError: If an earlier update's `.rej` files are still there; they would be about lines that move now.
     """
-    from scaffolder import rejected
+    from scaffolder.updating import rejected
 
     _top = project.repository  # says so where there is no git
     left = [conflict.path + rejected.SUFFIX for conflict in rejected.left_in(project)]
@@ -245,7 +246,7 @@ def _diff(update: Update, content: dict[str, Any], options: Options) -> ExitCode
 
 def _announce(update: Update, changes: list[FileChange], overlays: list[dict[str, str]]) -> None:
     """What is new, and what will happen."""
-    from scaffolder import update_report
+    from scaffolder.updating import report as update_report
 
     old, new = update.old.tag, update.new.tag
     if old != new:
@@ -288,7 +289,8 @@ def _as_json(
 ) -> dict[str, Any]:  # fmt: skip
     from dataclasses import replace
 
-    from scaffolder import conflict_view, update_report
+    from scaffolder.updating import conflict_view
+    from scaffolder.updating import report as update_report
 
     rej = options.conflict == REJ
     return {
@@ -303,7 +305,7 @@ def _as_json(
 
 
 def _say_what_next(found: list[Conflict], options: Options) -> None:
-    from scaffolder import conflict_view
+    from scaffolder.updating import conflict_view
 
     console.say()
     if not found:
@@ -327,7 +329,7 @@ def _say_what_next(found: list[Conflict], options: Options) -> None:
 
 
 def _undo(project: Project, options: Options) -> ExitCode:
-    from scaffolder.undo import undo
+    from scaffolder.updating.undo import undo
 
     if console.interactive() and not options.yes and not options.as_json and not _wants_it_back(project):
         console.say(_("Nothing was changed."))
@@ -365,8 +367,8 @@ def _undo(project: Project, options: Options) -> ExitCode:
 
 
 def _wants_it_back(project: Project) -> bool:
-    from scaffolder import journal
     from scaffolder.questions import consent
+    from scaffolder.updating import journal
 
     last = journal.last(project)
     if last is None:

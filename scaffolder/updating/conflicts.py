@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffolder.errors import os_error
-from scaffolder.merge_checks import different_encodings, is_text
+from scaffolder.merging.checks import different_encodings, is_text
 from scaffolder.project import Project
 
 if TYPE_CHECKING:
-    from scaffolder.update import Update
+    from scaffolder.updating.update import Update
 
 MINE, THEIRS = "mine", "theirs"
 
@@ -168,7 +168,7 @@ def of_update(update: Update) -> list[Conflict]:
 
 def left_in(project: Project) -> list[Conflict]:
     """The conflicts that the project still has, by path; `.rej` files of an update among them."""
-    from scaffolder import rejected
+    from scaffolder.updating import rejected
 
     found = {}
     for path, stages in _unmerged(project).items():
@@ -208,7 +208,7 @@ def _unmerged(project: Project) -> dict[str, dict[int, str]]:
 
 def _marked_outside_git(project: Project) -> Iterator[str]:
     """Files with markers that git does not track (a `.idea` that is ignored), so that its index cannot hold them."""
-    from scaffolder import journal
+    from scaffolder.updating import journal
 
     last = journal.last(project)
     for path in () if last is None else last.conflicts:
@@ -231,7 +231,7 @@ def settle(project: Project, conflict: Conflict, choice: str) -> None:
         NewmodelError: If the file cannot be written, or a `.rej` fits no more.
     """
     if conflict.rejected:
-        from scaffolder import rejected
+        from scaffolder.updating import rejected
 
         rejected.settle(project, conflict, choice)
         return

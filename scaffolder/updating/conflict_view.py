@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from scaffolder import console
-from scaffolder.conflicts import Conflict, Hunk, lines_of
-from scaffolder.merge_checks import is_text
+from scaffolder.merging.checks import is_text
 from scaffolder.messages import _, ngettext
-from scaffolder.rejected import SUFFIX
+from scaffolder.updating.conflicts import Conflict, Hunk, lines_of
+from scaffolder.updating.rejected import SUFFIX
 
 if TYPE_CHECKING:
     from rich.text import Text

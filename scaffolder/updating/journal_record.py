@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from scaffolder.durable import sync, write
 from scaffolder.errors import NewmodelError, os_error
 from scaffolder.messages import _
 from scaffolder.project import Project
+from scaffolder.updating.durable import sync, write
 
 #: In this folder is what newmodel never removes.
 KEPT = "kept"

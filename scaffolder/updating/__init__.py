@@ -1,0 +1,1 @@
+"""Updates of a project: prepared, shown, written as one transaction, taken back."""
