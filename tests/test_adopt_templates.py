@@ -6,6 +6,8 @@ import os
 import re
 import socket
 import subprocess
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from functools import cache
@@ -226,13 +228,25 @@ def answers_and_stops(pycharm: PyCharm, name: str) -> None:
         address = running.wait_for(r"http://(?:127\.0\.0\.1|localhost):\d+(?=\D)", seconds=90)[0]
         if "Jupyter" not in name:
             running.wait_for(r"(?i)quit", seconds=30)
-        with urllib.request.urlopen(address, timeout=30) as answer:
-            assert answer.status == 200
+        assert status(address) == 200
         running.stop()
         if "Jupyter" in name:
             running.wait_for(r"y/\[n\]", seconds=30)  # it asks whether one means it
             running.stop()
         running.finish(seconds=30)
+
+
+def status(address: str) -> int:
+    """What the server answers; Jupyter prints its address a moment before it listens there."""
+    end = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=30) as answer:
+                return int(answer.status)
+        except urllib.error.URLError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
 
 
 def free_port() -> int:
