@@ -74,8 +74,8 @@ def main(folder: Path) -> None:
 
     def with_histogram(self: TrainingLog, epoch: int, step: int, loss: float) -> None:
         update(self, epoch, step, loss)
-        if self.writer:
-            self.writer.add_histogram("weights", torch.randn(100_000), step)
+        if self.tracking:
+            self.tracking.writer.add_histogram("weights", torch.randn(100_000), step)
 
     TrainingLog.update = with_histogram  # type: ignore[method-assign]
     found["logging"] = profile(folder / "logging", in_memory(2000, 64), small, batch_size=16)

@@ -243,7 +243,7 @@ def status(address: str) -> int:
         try:
             with urllib.request.urlopen(address, timeout=30) as answer:
                 return int(answer.status)
-        except urllib.error.URLError:
+        except urllib.error.URLError:  # noqa: PERF203 - it is meant to try again
             if time.monotonic() > end:
                 raise
             time.sleep(0.2)

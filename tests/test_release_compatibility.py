@@ -44,11 +44,12 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def with_next(tmp_path_factory: pytest.TempPathFactory) -> Releases:
-    """All releases, and today's templates as one more."""
+    """All releases, and today's templates as one more where they are none of these."""
     folder = tmp_path_factory.mktemp("next") / "releases"
     shutil.copytree(releases().folder, folder)
     found = Releases(folder)
-    release(NEXT, templates_folder(), found)
+    if digest(templates_folder()) != RELEASED[-1].digest:
+        release(NEXT, templates_folder(), found)
     return found
 
 
@@ -109,17 +110,19 @@ def test_an_unedited_project_becomes_a_new_one_without_conflicts(
     monkeypatch.setattr(template_source, "_cache_folder", lambda: unpacked)
     cells = cells_of(one, unpacked)
     assert cells
+    newest = with_next.all()[-1]
     for number, cell in enumerate(cells[:count]):
         project = made(tmp_path / str(number) / "demo", one, unpacked, cell)
         found = open_project(project)
         versions = available(found, with_next)
-        assert versions is not None
-        with prepare(found, with_next, versions) as update:
-            assert update.conflicts == (), cell
-            apply(update)
+        assert (versions is None) == (one.tag == newest.tag)  # today's templates may be the last release themselves
+        if versions is not None:
+            with prepare(found, with_next, versions) as update:
+                assert update.conflicts == (), cell
+                apply(update)
         updated = open_project(project)
-        assert updated.version == f"v{NEXT}"
-        source = Source(templates_folder(), f"v{NEXT}")
+        assert updated.version == newest.tag
+        source = Source(templates_folder(), newest.tag)
         fresh = {str(path): file.content for path, file in render(updated.answers, project, source).files.items()}
         names = [name for name in git(project, "ls-files", "-zco", "--exclude-standard").split("\0") if name]
         here = {name: (project / name).read_bytes() for name in names if (project / name).is_file()}
