@@ -246,9 +246,10 @@ def test_the_next_command_says_what_happened_and_goes_on(versions: Versions, tmp
     script.write_text(
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from scaffolder import cli, template_source, update_command\n"
+        "from scaffolder import cli, template_source\n"
+        "from scaffolder.updating import command\n"
         f"releases = template_source.Releases(Path({str(releases.folder)!r}))\n"
-        "update_command.releases = lambda: releases\n"
+        "command.releases = lambda: releases\n"
         f"template_source._cache_folder = lambda: Path({str(tmp_path / 'cache')!r})\n"
         "def hook(event, arguments):\n"
         "    if event == 'os.rename' and str(arguments[1]).endswith(sys.argv[1]):\n"
