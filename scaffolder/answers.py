@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,24 +26,40 @@ def from_settings(settings: Iterable[str], catalog: Catalog) -> dict[str, Answer
     Raises:
         NewmodelError: If one has no `=`, names no question, or has a value that the question does not take.
     """
-    given: dict[str, Answer] = {}
+    return {key: check(key, value, catalog) for key, value in pairs(settings)}
+
+
+def pairs(settings: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Key and value of each `key=value` text.
+
+    Raises:
+        NewmodelError: If one has no `=`.
+    """
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             raise NewmodelError(
                 _("--set {setting} has no “=”; write --set key=value, for example --set framework=pytorch.").format(
-                    setting=setting
+                    setting=shown(setting)
                 )
             )
-        given[key.strip()] = check(key.strip(), value, catalog)
-    return given
+        yield key.strip(), value
 
 
 def from_file(path: Path, catalog: Catalog) -> dict[str, Answer]:
-    """The answers in a YAML or JSON file. Keys that begin with `_`, which copier writes, are passed over.
+    """The answers in a YAML or JSON file.
 
     Raises:
         NewmodelError: If it cannot be read, is no such file, or holds a wrong key or value.
+    """
+    return {key: check(key, value, catalog) for key, value in read_file(path).items()}
+
+
+def read_file(path: Path) -> dict[str, object]:
+    """What a YAML or JSON file answers. Keys that begin with `_`, which copier and cookiecutter write, are passed over.
+
+    Raises:
+        NewmodelError: If it cannot be read or is no such file.
     """
     import yaml
 
@@ -64,7 +80,7 @@ def from_file(path: Path, catalog: Catalog) -> dict[str, Answer]:
                 path=path, kind=_kind(content)
             )
         )
-    return {str(key): check(str(key), value, catalog) for key, value in content.items() if not str(key).startswith("_")}
+    return {str(key): value for key, value in content.items() if not str(key).startswith("_")}
 
 
 def check(key: str, value: object, catalog: Catalog) -> Answer:
@@ -107,6 +123,16 @@ def shown(text: str, limit: int = 60) -> str:
 def missing(catalog: Catalog, given: Mapping[str, Answer]) -> list[Question]:
     """The questions that would be asked in a terminal and have no answer yet."""
     return [question for question in catalog.questions.values() if question.asked and question.name not in given]
+
+
+def incomplete(names: Iterable[str]) -> NewmodelError:
+    """What to say where these questions have no answer, and nobody can be asked."""
+    return NewmodelError(
+        _(
+            "There is no terminal to ask in, and these have no answer: {names}. "
+            "Take the defaults with --defaults, or give answers with --set key=value or --answers FILE."
+        ).format(names=", ".join(names))
+    )
 
 
 def _read(path: Path) -> str:

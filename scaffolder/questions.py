@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaffolder import base_models, messages, own_data
-from scaffolder.answers import Answer, missing
+from scaffolder.answers import Answer, incomplete, missing
 from scaffolder.catalog import Catalog, Question
 from scaffolder.environment.builds.choices import (
     build_name,
@@ -538,12 +538,7 @@ def check_complete(catalog: Catalog, given: Mapping[str, Answer]) -> None:
     # licence, and has a default that is right for anyone; a language model's are computed
     names = [name for name in names if name not in (*_WITH_OTHERS, *base_models.QUESTIONS)]
     if names:
-        raise NewmodelError(
-            _(
-                "There is no terminal to ask in, and these have no answer: {names}. "
-                "Take the defaults with --defaults, or give answers with --set key=value or --answers FILE."
-            ).format(names=", ".join(names))
-        )
+        raise incomplete(names)
 
 
 def _ask(structure: dict[str, Any], default: Answer) -> Answer:
