@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from scaffolder import console, own_data, preview
-from scaffolder.answers import Answer, from_file, from_settings, shown
+from scaffolder.answers import Answer, from_file, from_settings
 from scaffolder.catalog import Catalog, catalog
 from scaffolder.environment.facts import Interpreter, Report
-from scaffolder.errors import ExitCode, Interrupted, NewmodelError, os_error
+from scaffolder.errors import ExitCode, Interrupted, NewmodelError
 from scaffolder.messages import _, ngettext
-from scaffolder.names import check_folder_name
-from scaffolder.staging import check_target, clear_stale, staging, staging_parent
+from scaffolder.staging import staging
+from scaffolder.target import absolute, check_folder, check_here
 
 if TYPE_CHECKING:
     from rich.panel import Panel
@@ -84,13 +83,13 @@ def run_init(options: Options) -> ExitCode:
         NewmodelError: If it cannot be made; nothing is left behind.
         Interrupted: If the person pressed Ctrl-C.
     """
-    _check_here()
+    check_here()
     source = _source(options)
     known = catalog() if source is None else Catalog(source.folder)
     given = _given(options, known)
     folder = _folder_from(options, given)
     if folder is not None:
-        _check_folder(folder)
+        check_folder(folder)
     if not options.ask and not options.defaults:
         from scaffolder.questions import check_complete
 
@@ -131,13 +130,6 @@ def run_init(options: Options) -> ExitCode:
 # --- before anything is written -------------------------------------------------------------------------------------
 
 
-def _check_here() -> None:
-    try:
-        Path.cwd()
-    except FileNotFoundError:
-        raise NewmodelError(_("The folder that you are in is gone; go to another one and try again.")) from None
-
-
 def _given(options: Options, known: Catalog) -> dict[str, Answer]:
     """The answers that need no question: the file's, then the flags'."""
     given = _settled(options, known)
@@ -167,38 +159,13 @@ def _given(options: Options, known: Catalog) -> dict[str, Answer]:
 def _folder_from(options: Options, given: Mapping[str, Answer]) -> Path | None:
     """The project's folder, where it is known without a question."""
     if options.path is not None:
-        return _absolute(options.path)
+        return absolute(options.path)
     if options.ask:
         return None
     name = str(given.get("project_name", "my-model"))
     if not name.strip() or "/" in name or "\\" in name or name in (".", ".."):
         return None  # copier.yml says what is wrong with it
     return Path.cwd() / name
-
-
-def _absolute(text: str) -> Path:
-    """A folder that a person typed. `..` is resolved by name, so that the folder need not be there."""
-    if not text.strip():
-        raise NewmodelError(_("The path of the folder is empty."))
-    try:
-        text.encode("utf-8")  # what the command line could not decode
-        if any(ord(character) < 32 for character in text):
-            raise ValueError
-        return Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - resolve() would follow links
-    except (OSError, RuntimeError, ValueError):
-        raise NewmodelError(
-            _("“{path}” contains a character that a project's folder cannot have.").format(path=shown(text))
-        ) from None
-
-
-def _check_folder(folder: Path) -> None:
-    try:
-        clear_stale(staging_parent(folder))
-        if not folder.exists():
-            check_folder_name(folder.name)
-    except OSError as error:
-        raise os_error(error, folder) from error
-    check_target(folder)
 
 
 def _look_at_data(given: Mapping[str, Answer]) -> None:
@@ -226,7 +193,7 @@ def _ask_folder(options: Options) -> Path:
         return Path.cwd() / "my-model"
     from scaffolder.questions import ask_folder
 
-    return _absolute(ask_folder("my-model", lambda text: _check_folder(_absolute(text))))
+    return absolute(ask_folder("my-model", lambda text: check_folder(absolute(text))))
 
 
 def _source(options: Options) -> Source | None:

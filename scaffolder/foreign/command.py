@@ -19,8 +19,8 @@ from scaffolder.foreign.given import check_complete, given_answers
 from scaffolder.foreign.render import Rendered, Request, inspect, render
 from scaffolder.foreign.safety import check_tree
 from scaffolder.messages import _, ngettext
-from scaffolder.names import check_folder_name
-from scaffolder.staging import check_target, clear_stale, staging, staging_parent
+from scaffolder.staging import staging
+from scaffolder.target import absolute, check_folder, check_here, unfit
 
 if TYPE_CHECKING:
     from rich.panel import Panel
@@ -156,36 +156,17 @@ def _make(
 
 
 def _target(path: str | None) -> Path | None:
-    try:
-        here = Path.cwd()
-    except FileNotFoundError:
-        raise NewmodelError(_("The folder that you are in is gone; go to another one and try again.")) from None
+    check_here()
     if path is None:
         return None
-    if not path.strip():
-        raise NewmodelError(_("The path of the folder is empty."))
-    if not path.isprintable():
-        raise NewmodelError(
-            _("“{path}” contains a character that a project's folder cannot have.").format(path=shown(path))
-        )
-    import os
-
-    return _checked(Path(os.path.normpath(here / Path(path).expanduser())))
+    # here also what cannot be seen, such as characters that turn the reading direction
+    if path.strip() and not path.isprintable():
+        raise unfit(path)
+    return _checked(absolute(path))
 
 
 def _checked(folder: Path) -> Path:
-    """`folder`, if a project can be put there.
-
-    Raises:
-        NewmodelError: If not.
-    """
-    try:
-        clear_stale(staging_parent(folder))
-        if not folder.exists():
-            check_folder_name(folder.name)
-    except OSError as error:
-        raise os_error(error, folder) from error
-    check_target(folder)
+    check_folder(folder)
     return folder
 
 
