@@ -12,6 +12,7 @@ import typer.core
 
 from scaffolder import messages
 from scaffolder.errors import ExitCode, NewmodelError
+from scaffolder.help_texts import consent_help, json_help, language_help
 from scaffolder.messages import N_, _
 
 
@@ -109,7 +110,7 @@ def _app(language_given: bool) -> typer.Typer:
     @app.callback()
     def root(
         version: Annotated[bool, typer.Option("--version", help=_("Show the version and exit."))] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> None:
         if version:
             from scaffolder.version import version as current_version
@@ -175,11 +176,9 @@ def _app(language_given: bool) -> typer.Typer:
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help=_("Show the files and the decisions, and write nothing."))
         ] = False,
-        yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
-        as_json: Annotated[
-            bool, typer.Option("--json", help=_("Print one JSON object on standard output, and ask nothing."))
-        ] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        yes: Annotated[bool, typer.Option("--yes", "-y", help=consent_help())] = False,
+        as_json: Annotated[bool, typer.Option("--json", help=json_help())] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         own = {"--data": data, "--target-column": target_column, "--overlay": overlay}
         foreign = {"--to": to, "--directory": directory, "--trust": trust}
@@ -258,11 +257,9 @@ def _app(language_given: bool) -> typer.Typer:
         undo: Annotated[
             bool, typer.Option("--undo", help=_("Put everything back as it was before the last update."))
         ] = False,
-        yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
-        as_json: Annotated[
-            bool, typer.Option("--json", help=_("Print one JSON object on standard output, and ask nothing."))
-        ] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        yes: Annotated[bool, typer.Option("--yes", "-y", help=consent_help())] = False,
+        as_json: Annotated[bool, typer.Option("--json", help=json_help())] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.updating.command import Options, run_update
 
@@ -309,14 +306,12 @@ def _app(language_given: bool) -> typer.Typer:
         fix: Annotated[
             bool, typer.Option("--fix", help=_("Mend what needs no administrator, after showing and asking."))
         ] = False,
-        yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
+        yes: Annotated[bool, typer.Option("--yes", "-y", help=consent_help())] = False,
         share: Annotated[
             bool, typer.Option("--share", help=_("Leave out names, paths and serial numbers: for a bug report."))
         ] = False,
-        as_json: Annotated[
-            bool, typer.Option("--json", help=_("Print one JSON object on standard output, and ask nothing."))
-        ] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        as_json: Annotated[bool, typer.Option("--json", help=json_help())] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         if explain is not None:
             from scaffolder.doctor.explain import show
@@ -400,10 +395,8 @@ def _app(language_given: bool) -> typer.Typer:
             float | None,
             typer.Option("--samples", metavar="N", help=_("… for so many samples: texts, images, seconds of sound.")),
         ] = None,
-        as_json: Annotated[
-            bool, typer.Option("--json", help=_("Print one JSON object on standard output, and ask nothing."))
-        ] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        as_json: Annotated[bool, typer.Option("--json", help=json_help())] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.estimate.command import Options, run_estimate
 
@@ -452,10 +445,8 @@ def _app(language_given: bool) -> typer.Typer:
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help=_("Show what would change, and write nothing."))
         ] = False,
-        as_json: Annotated[
-            bool, typer.Option("--json", help=_("Print one JSON object on standard output, and ask nothing."))
-        ] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        as_json: Annotated[bool, typer.Option("--json", help=json_help())] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.mirrors import run_mirrors
 
@@ -486,12 +477,6 @@ def _check_options(template: bool, *, own: dict[str, Any], foreign: dict[str, An
 
 #: As `scaffolder.mirrors.HUBS`, which --help must not import.
 _HUBS = "hf-mirror, modelscope, official"
-
-
-def _LANG_HELP() -> str:  # noqa: N802
-    return _("Language of the messages: {names}; that of the locale if not given.").format(
-        names=", ".join(messages.LANGUAGES)
-    )
 
 
 def _choose_language(arguments: list[str]) -> bool:

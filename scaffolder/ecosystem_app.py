@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scaffolder import messages
+from scaffolder.help_texts import consent_help, json_help, language_help
 from scaffolder.messages import _
 
 
@@ -27,9 +27,9 @@ def add_commands(app: typer.Typer, command: Any) -> None:
         project: Annotated[Path, typer.Argument(metavar="PROJECT", help=_("The project's folder."))] = Path(),
         dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Only show what would be written."))] = False,
         undo: Annotated[bool, typer.Option("--undo", help=_("Take the last adoption back."))] = False,
-        yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
-        as_json: Annotated[bool, typer.Option("--json", help=_JSON_HELP())] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        yes: Annotated[bool, typer.Option("--yes", "-y", help=consent_help())] = False,
+        as_json: Annotated[bool, typer.Option("--json", help=json_help())] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.adopt.command import run_adopt
 
@@ -45,9 +45,9 @@ def add_commands(app: typer.Typer, command: Any) -> None:
         project: Annotated[Path, typer.Argument(metavar="PROJECT", help=_("The project's folder."))] = Path(),
         list_: Annotated[bool, typer.Option("--list", help=_("List what there is, and what the project has."))] = False,
         diff: Annotated[bool, typer.Option("--diff", help=_("Show what would change, and write nothing."))] = False,
-        yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
-        as_json: Annotated[bool, typer.Option("--json", help=_JSON_HELP())] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        yes: Annotated[bool, typer.Option("--yes", "-y", help=consent_help())] = False,
+        as_json: Annotated[bool, typer.Option("--json", help=json_help())] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.extend import run_add
 
@@ -62,9 +62,9 @@ def add_commands(app: typer.Typer, command: Any) -> None:
         thing: Annotated[str, typer.Argument(metavar="THING", help=_("What to take out."))],
         project: Annotated[Path, typer.Argument(metavar="PROJECT", help=_("The project's folder."))] = Path(),
         diff: Annotated[bool, typer.Option("--diff", help=_("Show what would change, and write nothing."))] = False,
-        yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
-        as_json: Annotated[bool, typer.Option("--json", help=_JSON_HELP())] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        yes: Annotated[bool, typer.Option("--yes", "-y", help=consent_help())] = False,
+        as_json: Annotated[bool, typer.Option("--json", help=json_help())] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.extend import run_remove
 
@@ -83,8 +83,8 @@ def templates_app(group: Any, command: Any) -> typer.Typer:
 
     @app.command("list", cls=command, help=_("List them."))
     def list_(
-        as_json: Annotated[bool, typer.Option("--json", help=_JSON_HELP())] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        as_json: Annotated[bool, typer.Option("--json", help=json_help())] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.foreign.favourites import run_list
 
@@ -103,7 +103,7 @@ def templates_app(group: Any, command: Any) -> typer.Typer:
             str | None,
             typer.Option("--directory", metavar="FOLDER", help=_("The template's folder in its repository.")),
         ] = None,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.foreign.favourites import run_add
 
@@ -112,20 +112,10 @@ def templates_app(group: Any, command: Any) -> typer.Typer:
     @app.command(cls=command, help=_("Forget a name."))
     def remove(
         name: Annotated[str, typer.Argument(metavar="NAME", help=_("The name."))],
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.foreign.favourites import run_remove
 
         return run_remove(name)
 
     return app
-
-
-def _JSON_HELP() -> str:  # noqa: N802
-    return _("Print one JSON object on standard output, and ask nothing.")
-
-
-def _LANG_HELP() -> str:  # noqa: N802
-    return _("Language of the messages: {names}; that of the locale if not given.").format(
-        names=", ".join(messages.LANGUAGES)
-    )

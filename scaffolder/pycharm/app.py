@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scaffolder import messages
+from scaffolder.help_texts import consent_help, language_help
 from scaffolder.messages import _
 
 
@@ -29,7 +29,7 @@ def pycharm_app(group: Any, command: Any) -> typer.Typer:
     def status(
         project: Annotated[Path | None, typer.Argument(metavar="PROJECT", help=_PROJECT_HELP())] = None,
         as_json: Annotated[bool, typer.Option("--json", help=_("Print one JSON object on standard output."))] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.pycharm.command import run_status
 
@@ -44,8 +44,8 @@ def pycharm_app(group: Any, command: Any) -> typer.Typer:
             Path | None, typer.Option("--folder", metavar="FOLDER", help=_("The folder that PyCharm will be in."))
         ] = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Only say what would be done."))] = False,
-        yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        yes: Annotated[bool, typer.Option("--yes", "-y", help=consent_help())] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.pycharm.command import run_install
 
@@ -71,8 +71,8 @@ def pycharm_app(group: Any, command: Any) -> typer.Typer:
         undo: Annotated[
             bool, typer.Option("--undo", help=_("Put back what newmodel changed in PyCharm's files."))
         ] = False,
-        yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        yes: Annotated[bool, typer.Option("--yes", "-y", help=consent_help())] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.pycharm.command import run_tune
 
@@ -91,7 +91,7 @@ def pycharm_app(group: Any, command: Any) -> typer.Typer:
         line: Annotated[
             int | None, typer.Option("--line", metavar="LINE", min=1, help=_("The line of that file to go to."))
         ] = None,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.pycharm.command import run_open
 
@@ -104,8 +104,8 @@ def pycharm_app(group: Any, command: Any) -> typer.Typer:
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help=_("Only say what PyCharm uses now, or what would be put back."))
         ] = False,
-        yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for consent."))] = False,
-        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=_LANG_HELP())] = "",  # noqa: ARG001
+        yes: Annotated[bool, typer.Option("--yes", "-y", help=consent_help())] = False,
+        lang: Annotated[str, typer.Option("--lang", metavar="LANGUAGE", help=language_help())] = "",  # noqa: ARG001
     ) -> int:
         from scaffolder.pycharm.command import run_interpreter
 
@@ -117,9 +117,3 @@ def pycharm_app(group: Any, command: Any) -> typer.Typer:
 # functions of the module: an annotation is looked up here, and only when the language is known
 def _PROJECT_HELP() -> str:  # noqa: N802
     return _("A project's folder.")
-
-
-def _LANG_HELP() -> str:  # noqa: N802
-    return _("Language of the messages: {names}; that of the locale if not given.").format(
-        names=", ".join(messages.LANGUAGES)
-    )
