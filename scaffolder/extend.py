@@ -119,14 +119,11 @@ class _State:
             NewmodelError: If newmodel did not make it, or cannot update it.
         """
         from scaffolder.template_source import releases
-        from scaffolder.updating.update import available, opened
+        from scaffolder.updating.update import available, opened, own_release
 
         self.project: Project = opened(folder, console.warn)
         newer = available(self.project, releases())
-        # any setting will do: it makes the project's own version an answer
-        same = available(self.project, releases(), self.project.version, settings={"": ""})
-        assert same is not None
-        self.own: Release = same[0]
+        self.own: Release = own_release(self.project, releases())
         self._offers: list[tuple[Release, Offered]] = [(self.own, self._offered(self.own))]
         if newer is not None and newer[1].tag != self.own.tag:
             self._offers.append((newer[1], self._offered(newer[1])))

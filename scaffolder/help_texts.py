@@ -1,4 +1,4 @@
-"""What --help says of options that many commands have: functions, as the language is known only when they are called."""
+"""What --help says of options that many commands have; functions, as only a call knows the language."""
 
 from __future__ import annotations
 

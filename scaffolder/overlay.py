@@ -74,6 +74,19 @@ def newest(overlays: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     return [{"source": overlay["source"], "version": _newest_of(overlay)} for overlay in overlays]
 
 
+def newer(overlays: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Those that have a newer version: their `source`, the `old` version and the `new` one.
+
+    Raises:
+        NewmodelError: As `newest` does.
+    """
+    return [
+        {"source": old["source"], "old": old["version"], "new": new["version"]}
+        for old, new in zip(overlays, newest(overlays), strict=True)
+        if old["version"] != new["version"]
+    ]
+
+
 def chosen(addresses: Sequence[str]) -> list[dict[str, str]]:
     """The overlays that a person names, at their newest versions.
 

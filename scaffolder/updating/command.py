@@ -141,13 +141,9 @@ def _overlay_changes(project: Project) -> list[dict[str, str]]:
     """The project's overlays that have a newer version."""
     if not project.overlays:
         return []
-    from scaffolder.overlay import newest
+    from scaffolder.overlay import newer
 
-    return [
-        {"source": old["source"], "old": old["version"], "new": new["version"]}
-        for old, new in zip(project.overlays, newest(project.overlays), strict=True)
-        if old != new
-    ]
+    return newer(project.overlays)
 
 
 def _up_to_date(project: Project, options: Options) -> ExitCode:

@@ -115,16 +115,12 @@ def available(
     Raises:
         NewmodelError: If the project is of another template or of a version that was never released.
     """
-    if project.source != TEMPLATE_URL:
-        raise NewmodelError(
-            _("{project} was made from {source}; newmodel updates only projects made from its own templates.").format(
-                project=project.folder, source=project.source
-            )
-        )
     changed = bool(settings) or _overlays_changed(project)
-    if is_development(project.version):
-        return _unreleased(project, to, changed=changed)
-    old = releases.find(project.version)
+    old = own_release(project, releases)
+    if not old.commit:
+        if to not in (None, old.tag):
+            raise _unreleased(project)
+        return (old, old) if changed else None
     new = releases.find(to) if to else releases.newest()
     if new is None or _number(new) == _number(old):
         return (old, old) if changed else None
@@ -143,26 +139,40 @@ def available(
     return old, new
 
 
-def _unreleased(project: Project, to: str | None, *, changed: bool) -> tuple[Release, Release] | None:
-    """What a project made from changed templates can get: other answers, as long as they are the same templates."""
-    current = current_version()
-    if project.version != current or to not in (None, current):
+def own_release(project: Project, releases: Releases) -> Release:
+    """The template version that a project has; without a commit where it is the unreleased state of today's templates.
+
+    Raises:
+        NewmodelError: If the project is of another template, or of a version that cannot be had any more.
+    """
+    if project.source != TEMPLATE_URL:
         raise NewmodelError(
-            _(
-                "{project} was made from an unreleased state of the templates ({version}), which cannot be "
-                "compared with a newer one; make a new project from a release and move your changes there."
-            ).format(project=project.folder, version=project.version)
+            _("{project} was made from {source}; newmodel updates only projects made from its own templates.").format(
+                project=project.folder, source=project.source
+            )
         )
-    state = Release(version=current.removeprefix("v"), commit="", digest="")
-    return (state, state) if changed else None
+    if not is_development(project.version):
+        return releases.find(project.version)
+    if project.version != current_version():
+        raise _unreleased(project)
+    return Release(version=project.version.removeprefix("v"), commit="", digest="")
+
+
+def _unreleased(project: Project) -> NewmodelError:
+    return NewmodelError(
+        _(
+            "{project} was made from an unreleased state of the templates ({version}), which cannot be "
+            "compared with a newer one; make a new project from a release and move your changes there."
+        ).format(project=project.folder, version=project.version)
+    )
 
 
 def _overlays_changed(project: Project) -> bool:
     if not project.overlays:
         return False
-    from scaffolder.overlay import newest
+    from scaffolder.overlay import newer
 
-    return list(newest(project.overlays)) != project.overlays
+    return bool(newer(project.overlays))
 
 
 @contextmanager
