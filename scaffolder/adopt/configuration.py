@@ -86,6 +86,11 @@ def module(name: str, target: str, *, parameters: str = "", folder: str = "", so
     )
 
 
+def shell(command: str, *, folder: str, source: str, group: str) -> Configuration:
+    """A command line, which is its own name."""
+    return Configuration(name=command, kind="shell", target=command, folder=folder, source=source, group=group)
+
+
 def chosen(found: Iterable[Configuration]) -> tuple[list[Configuration], list[Configuration]]:
     """The configurations, duplicates merged and names made unique, and those that were left out for their number."""
     taken: dict[tuple[str, str, str, str], Configuration] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scaffolder.adopt.package_settings import Part
 from scaffolder.adopt.roots import module_name
-from scaffolder.adopt.scan import Tree, below
+from scaffolder.adopt.scan import Tree, below, joined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,10 @@ class View:
     def part_folder(self, path: str) -> str:
         """The folder of the part that a file belongs to: where its programs expect to be run."""
         return max((part.folder for part in self.parts if below(path, part.folder)), key=len, default="")
+
+    def first_of(self, part: Part, names: Sequence[str]) -> str:
+        """The first of these files that is in the folder of `part`; empty if none is."""
+        return next((path for name in names if (path := joined(part.folder, name)) in self.tree.files), "")
 
     def python_files(self) -> list[str]:
         """The Python files that are no tests, the nearest first."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from scaffolder.adopt.configuration import Configuration
+from scaffolder.adopt.configuration import Configuration, shell
 from scaffolder.adopt.destructive import publishes
 from scaffolder.adopt.project_view import View
-from scaffolder.adopt.scan import joined
 
 _NAMES = ("justfile", "Justfile", ".justfile")
 _RECIPE = re.compile(r"^@?([A-Za-z_][\w-]*)((?:[ \t]+[^:\n]*)?):(?!=)", re.MULTILINE)
@@ -17,17 +16,10 @@ _RECIPE = re.compile(r"^@?([A-Za-z_][\w-]*)((?:[ \t]+[^:\n]*)?):(?!=)", re.MULTI
 def find(view: View) -> Iterator[Configuration]:
     """`just RECIPE` for each that is not private and needs no argument."""
     for part in view.parts:
-        file = next((path for name in _NAMES if (path := joined(part.folder, name)) in view.tree.files), "")
+        file = view.first_of(part, _NAMES)
         for recipe in recipes(view.tree.text(file)) if file else ():
             if not publishes(recipe):
-                yield Configuration(
-                    name=f"just {recipe}",
-                    kind="shell",
-                    target=f"just {recipe}",
-                    folder=part.folder,
-                    source=file,
-                    group="just",
-                )
+                yield shell(f"just {recipe}", folder=part.folder, source=file, group="just")
 
 
 def recipes(text: str) -> list[str]:

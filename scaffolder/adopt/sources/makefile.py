@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from scaffolder.adopt.configuration import Configuration
+from scaffolder.adopt.configuration import Configuration, shell
 from scaffolder.adopt.destructive import publishes
 from scaffolder.adopt.project_view import View
 from scaffolder.adopt.scan import joined
@@ -16,18 +16,11 @@ _NAMES = ("GNUmakefile", "makefile", "Makefile")  # in make's order
 def find(view: View) -> Iterator[Configuration]:
     """`make TARGET` for each target that is a task and no file."""
     for part in view.parts:
-        file = next((path for name in _NAMES if (path := joined(part.folder, name)) in view.tree.files), "")
+        file = view.first_of(part, _NAMES)
         for target in targets(view.tree.text(file)) if file else ():
             is_file = joined(part.folder, target) in view.tree.files
             if not is_file and not publishes(target):
-                yield Configuration(
-                    name=f"make {target}",
-                    kind="shell",
-                    target=f"make {target}",
-                    folder=part.folder,
-                    source=file,
-                    group="make",
-                )
+                yield shell(f"make {target}", folder=part.folder, source=file, group="make")
 
 
 def targets(text: str) -> list[str]:
