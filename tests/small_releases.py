@@ -32,6 +32,8 @@ def fill(folder: Path, files: Mapping[str, str | None]) -> None:
         path = folder / name
         if content is None:
             path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.encode())
@@ -40,6 +42,11 @@ def fill(folder: Path, files: Mapping[str, str | None]) -> None:
 def git(folder: Path, *arguments: str) -> str:
     identity = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
     return subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "work")
 
 
 def make(top: Path, changed: Mapping[str, str | None], mine: Mapping[str, str | None]) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from answer_matrix import TEMPLATES
+from small_releases import commit, fill, git
 
 from scaffolder import messages, template_source
 from scaffolder.catalog import Catalog
@@ -66,26 +66,6 @@ FILES: dict[str, str | None] = {
 MakeProject = Callable[..., Path]
 
 
-def write(folder: Path, files: dict[str, str | None]) -> None:
-    for name, content in files.items():
-        path = folder / name
-        if content is None:
-            path.unlink()
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content, encoding="utf-8")
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
-    return subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
-
-
-def commit(folder: Path) -> None:
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "work")
-
-
 def content(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -103,7 +83,7 @@ def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
     monkeypatch.setattr(update_command, "releases", lambda: releases)
 
     def make(version: str, files: dict[str, str | None]) -> Release:
-        write(tmp_path / "templates", files)
+        fill(tmp_path / "templates", files)
         return release(version, tmp_path / "templates", releases)
 
     return make
@@ -174,7 +154,7 @@ def test_what_a_thing_needs_is_added_with_it_and_said(newmodel: Any, released: A
 
 def test_the_persons_edits_stay(newmodel: Any, released: Any, make_project: MakeProject) -> None:
     folder = make_project(released("0.1.0", FILES))
-    write(folder, {"train.py": "# mine\n", "notes.md": "mine\n"})
+    fill(folder, {"train.py": "# mine\n", "notes.md": "mine\n"})
     commit(folder)
     assert newmodel("add", "docker", folder).code == 0
     assert (folder / "train.py").read_text(encoding="utf-8") == "# mine\n"
@@ -253,7 +233,7 @@ def test_not_a_project_of_newmodel(newmodel: Any, tmp_path: Path) -> None:
 
 def test_uncommitted_edits_are_refused(newmodel: Any, released: Any, make_project: MakeProject) -> None:
     folder = make_project(released("0.1.0", FILES))
-    write(folder, {"train.py": "# mine\n"})
+    fill(folder, {"train.py": "# mine\n"})
     done = newmodel("add", "docker", folder)
     assert done.code == 2
     assert "train.py" in done.err
@@ -338,7 +318,7 @@ def test_remove_keeps_edits_that_have_nothing_to_do_with_it(
     newmodel: Any, released: Any, make_project: MakeProject
 ) -> None:
     folder = make_project(released("0.1.0", FILES), docker=True)
-    write(folder, {"train.py": "# mine\n", "Dockerfile.mine": "FROM mine\n"})
+    fill(folder, {"train.py": "# mine\n", "Dockerfile.mine": "FROM mine\n"})
     commit(folder)
     assert newmodel("remove", "docker", folder).code == 0
     assert (folder / "train.py").read_text(encoding="utf-8") == "# mine\n"

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from merge_cases import MODULE
 from test_merge_properties import merge_trees
 
 from scaffolder.merging.idea_merge import ConflictError, NoMeaningError, merge_idea, merge_xml, same_meaning
@@ -26,21 +27,6 @@ BASE = """\
     <method v="2" />
   </configuration>
 </component>"""
-MODULE = (
-    HEAD
-    + """\
-<module type="PYTHON_MODULE" version="4">
-  <component name="NewModuleRootManager">
-    <content url="file://$MODULE_DIR$">
-      <sourceFolder url="file://$MODULE_DIR$/tests" isTestSource="true" />
-      <excludeFolder url="file://$MODULE_DIR$/.venv" />
-      <excludeFolder url="file://$MODULE_DIR$/runs" />
-    </content>
-    <orderEntry type="inheritedJdk" />
-    <orderEntry type="sourceFolder" forTests="false" />
-  </component>
-</module>"""
-)
 SCHEMAS = (
     HEAD
     + """\

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_update import COPIER, TRAIN, commit, git, outcomes, run, versions  # noqa: F401 - a fixture
+from small_releases import commit, git
+from test_update import COPIER, TRAIN, outcomes, run, versions  # noqa: F401 - a fixture
 
 from scaffolder.generate import BrokenTemplateError
 from scaffolder.merging.three_way import Outcome

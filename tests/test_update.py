@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from small_releases import commit, fill, git
 
 from scaffolder import template_source
 from scaffolder.errors import NewmodelError
@@ -37,18 +38,6 @@ RUN = """\
 </component>"""
 
 
-def write(folder: Path, files: dict[str, str | None]) -> None:
-    for name, content in files.items():
-        path = folder / name
-        if content is None:
-            path.unlink()
-            if not any(path.parent.iterdir()):
-                path.parent.rmdir()
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
-
-
 @pytest.fixture
 def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Project, Releases]]:
     """Make a project from v0.1.0, which has more files if wanted, and a v0.2.0 that differs by the given files."""
@@ -58,7 +47,7 @@ def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., t
         changed: dict[str, str | None], first_has: dict[str, str | None] | None = None
     ) -> tuple[Project, Releases]:
         templates = tmp_path / "templates"
-        write(
+        fill(
             templates,
             {
                 "copier.yml": COPIER,
@@ -78,21 +67,11 @@ def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., t
         write_project(render({}, folder, Source(releases.unpack(first), first.tag)), folder)
         git(folder, "init", "-q")
         commit(folder)
-        write(templates, changed)
+        fill(templates, changed)
         release("0.2.0", templates, releases)
         return open_project(folder), releases
 
     return make
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
-    return subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
-
-
-def commit(folder: Path) -> None:
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "work")
 
 
 def run(project: Project, releases: Releases) -> update.Update:

@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_update import TRAIN, commit, git, versions  # noqa: F401 - a fixture
+from small_releases import commit, git
+from test_update import TRAIN, versions  # noqa: F401 - a fixture
 
 from scaffolder.errors import NewmodelError
 from scaffolder.project import Project, open_project

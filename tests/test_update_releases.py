@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from answer_matrix import cells, label
 from environments import framework_environment
 from pycharm_executor import PyCharm
+from small_releases import commit, git
 
 from scaffolder import repository, template_source
 from scaffolder.generate import Source, render, write
@@ -44,17 +44,6 @@ def make(folder: Path, release: Release, answers: dict[str, Any], cache: Path) -
     write(render({"project_name": "demo", **answers}, folder, source), folder)
     repository.initialise(folder)
     return folder
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout
-
-
-def commit(folder: Path) -> None:
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "work")
 
 
 def rewrite_like_pycharm(folder: Path) -> None:
