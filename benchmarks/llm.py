@@ -217,7 +217,7 @@ def has(python: Path, code: str) -> bool:
 
 def environment(name: str) -> Path:
     """The Python of an environment with the peers, from a variable or made once."""
-    from tests.environments import CACHE, environment_python_of, framework_environment
+    from tests.environments import environment_python_of, framework_environment, kept_environment
 
     if own := os.environ.get(f"NEWMODEL_TEST_ENV_{name.upper()}"):
         return environment_python_of(Path(own))
@@ -225,14 +225,7 @@ def environment(name: str) -> Path:
         python = framework_environment("pytorch")
         subprocess.run([python, "-m", "pip", "install", "--quiet", "trl==1.16.0", "datasets==5.2.0"], check=True)
         return python
-    from scaffolder.install import create_environment, environment_python, is_unfinished
-
-    folder = CACHE / name
-    if environment_python(folder).exists() and not is_unfinished(folder):
-        return environment_python(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "pyproject.toml").write_text(LITGPT, encoding="utf-8")
-    return create_environment(folder, package_manager="pip", dependencies_only=True, progress=lambda _news: None)
+    return kept_environment(name, LITGPT)
 
 
 def render(project: Path) -> Path:

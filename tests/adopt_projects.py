@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import sys
 from functools import cache
 from pathlib import Path
 
 import copier
 from cookiecutter.main import cookiecutter
-from environments import CACHE, environment_python_of, locked
-
-from scaffolder.install import create_environment, environment_python, is_unfinished
+from environments import environment_python_of, kept_environment
 
 TEMPLATES = Path(__file__).with_name("foreign_templates")
 
@@ -49,14 +45,4 @@ def adopt_python() -> Path:
     if own := os.environ.get("NEWMODEL_TEST_ENV_ADOPT"):
         return environment_python_of(Path(own))
     description = f'[project]\nname = "environment"\nversion = "0"\ndependencies = {list(PACKAGES)}\n'.replace("'", '"')
-    folder = CACHE / f"adopt-{hashlib.sha256((description + sys.version).encode()).hexdigest()[:12]}"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with locked(CACHE / "adopt.lock"):
-        if environment_python(folder).exists() and not is_unfinished(folder):
-            return environment_python(folder)
-        for outdated in CACHE.glob("adopt-*"):
-            if outdated != folder:
-                shutil.rmtree(outdated)
-        folder.mkdir(exist_ok=True)
-        (folder / "pyproject.toml").write_text(description, encoding="utf-8")
-        return create_environment(folder, package_manager="pip", dependencies_only=True, progress=lambda _news: None)
+    return kept_environment("adopt", description)

@@ -33,19 +33,23 @@ CACHE = ROOT / ".cache" / "environments"
 
 @cache
 def framework_environment(framework: str) -> Path:
-    """The Python of the environment for `pytorch` or `tensorflow`; the first call may take minutes.
+    """The Python of the environment for `pytorch` or `tensorflow`; the first call may take minutes."""
+    if own := os.environ.get(f"NEWMODEL_TEST_ENV_{framework.upper()}"):
+        return environment_python_of(Path(own))
+    return kept_environment(framework, project_description(framework))
+
+
+def kept_environment(name: str, description: str) -> Path:
+    """The Python of an environment with the dependencies of a pyproject.toml, made anew when that changes.
 
     Safe to call from several test processes at once: one makes it, the others wait.
     """
-    if own := os.environ.get(f"NEWMODEL_TEST_ENV_{framework.upper()}"):
-        return environment_python_of(Path(own))
-    description = project_description(framework)
-    folder = CACHE / f"{framework}-{hashlib.sha256((description + sys.version).encode()).hexdigest()[:12]}"
+    folder = CACHE / f"{name}-{hashlib.sha256((description + sys.version).encode()).hexdigest()[:12]}"
     CACHE.mkdir(parents=True, exist_ok=True)
-    with locked(CACHE / f"{framework}.lock"):
+    with locked(CACHE / f"{name}.lock"):
         if environment_python(folder).exists() and not is_unfinished(folder):
             return environment_python(folder)
-        for outdated in CACHE.glob(f"{framework}-*"):
+        for outdated in CACHE.glob(f"{name}-*"):
             if outdated != folder:
                 shutil.rmtree(outdated)
         folder.mkdir(exist_ok=True)
