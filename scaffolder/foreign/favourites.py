@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from scaffolder.answers import nearest, shown
 from scaffolder.errors import ExitCode, NewmodelError, os_error
 from scaffolder.foreign import address
 from scaffolder.messages import _
+from scaffolder.pycharm import text_file
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
@@ -169,14 +168,10 @@ def _save(favourites: dict[str, Favourite]) -> None:
         name: {key: value for key, value in vars(one).items() if value is not None}
         for name, one in sorted(favourites.items())
     }
-    new = file.with_name(f"{file.name}.{os.getpid()}.new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        new.replace(file)
+        text_file.write(file, (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            new.unlink()
         raise os_error(error, file) from error
 
 
