@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import platform
 import shutil
 import time
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -62,6 +64,11 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
     """Accelerate's handle on device, precision and processes. Raises UserError as `prepare` does."""
     prepare(config)
     AcceleratorState._reset_state()  # or a second training could not have another precision
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if started > 1:
+        # It keeps the group of processes that it finds when first imported, so it must find none.
+        import_module("torch.distributed.nn")
+        atexit.register(leave_process_group)
     accelerator = Accelerator(
         cpu=not uses_gpu(config),
         mixed_precision=MIXED_PRECISION[config.precision],
@@ -70,15 +77,19 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
             backend="inductor" if config.compile else "no", use_regional_compilation=True
         ),
     )
-    started = int(os.environ.get("WORLD_SIZE", "1"))
     if accelerator.num_processes != started:
         raise UserError(
             f"{started} processes were started, but they do not see each other: "
             "start them with torchrun --nproc_per_node N train.py."
         )
-    if started > 1:
-        atexit.register(_leave_process_group)
     return accelerator
+
+
+def leave_process_group() -> None:
+    """Ends the threads that talk to the other processes: one that outlives Python may abort the program."""
+    gc.collect()  # wrapped models keep the group, and themselves
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def describe_device(config: TrainingConfig) -> dict[str, Any]:
@@ -127,8 +138,3 @@ def check_device(steps: int = 20) -> dict[str, Any]:
         "loss_after": after,
         "seconds": time.perf_counter() - began,
     }
-
-
-def _leave_process_group() -> None:
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
