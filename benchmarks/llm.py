@@ -3,10 +3,10 @@
 A rendered PyTorch project (its own `Trainee.fit`, as people run it) against transformers' Trainer, trl's SFTTrainer and
 litgpt's loops, for pretraining, full fine-tuning and LoRA: the same initial weights, examples in the same steps, AdamW,
 precision and threads. Tokens are real ones; padding does not count. Each system runs in a process of its own, and they
-take turns: first each peer's settings (sorted by length and padded, packed, compiled) in a short run, of which the
-fastest goes on; then five runs each. The ratio is that of the medians. At the end all must have about the same loss on
-examples that none has seen. Peak memory comes from short runs of their own: bytes of all tensors on a processor (of
-compiled settings: uncompiled, which the counter can see), `max_memory_allocated` on a GPU.
+take turns: first each system's settings (sorted by length and padded, packed, compiled) in four short runs each, of
+which the fastest go on; then five runs each. The ratio is that of the medians. At the end all must have about the same
+loss on examples that none has seen. Peak memory comes from short runs of their own: bytes of all tensors on a processor
+(of compiled settings: uncompiled, which the counter can see), `max_memory_allocated` on a GPU.
 
 `--python` is the interpreter of an environment with the packages of a project, datasets and trl, `--litgpt` of one with
 litgpt (made in .cache/environments/ where not given); NEWMODEL_TEST_ENV_LLM and NEWMODEL_TEST_ENV_LITGPT say the same.
@@ -54,15 +54,17 @@ TASKS: dict[str, dict[str, Any]] = {
     "full": {"learning_rate": 2e-4, "clip_norm": 0.0, "beta2": 0.999, "capacity": 1024, "rows": 2},
     "lora": {"learning_rate": 1e-3, "clip_norm": 0.0, "beta2": 0.999, "capacity": 1024, "rows": 2},
 }
+#: `medium` is what ours has of itself for models of this width: PyTorch's float32 matmul precision, on this processor
+#: oneDNN's products instead of MKL's, without rounding. Compiled settings of the peers have it, and run without it too.
 VARIANTS = {
     ("ours", "pretrain"): ("packed", "packed+compile"),
     ("ours", "tune"): ("packed",),
-    ("trainer", "pretrain"): ("padded", "padded+compile"),
-    ("sft", "pretrain"): ("padded", "padded+compile"),
-    ("litgpt", "pretrain"): ("padded", "padded+compile"),
-    ("trainer", "tune"): ("grouped", "packed"),
-    ("sft", "tune"): ("grouped", "packed"),
-    ("litgpt", "tune"): ("grouped",),
+    ("trainer", "pretrain"): ("padded+medium", "padded+compile", "padded+compile+medium"),
+    ("sft", "pretrain"): ("padded+medium", "padded+compile", "padded+compile+medium"),
+    ("litgpt", "pretrain"): ("padded+medium", "padded+compile", "padded+compile+medium"),
+    ("trainer", "tune"): ("grouped", "grouped+medium", "packed+medium"),
+    ("sft", "tune"): ("grouped", "grouped+medium", "packed+medium"),
+    ("litgpt", "tune"): ("grouped", "grouped+medium"),
 }
 LLAMA_8B = {
     "model_type": "llama",
@@ -293,24 +295,32 @@ def compare(workload: Workload, workers: dict[str, list[Worker]], log: Path) -> 
 
 
 def choose(candidates: list[Worker], workload: Workload, log: Path) -> Worker:
-    """Warm every candidate up, let it run shortly, and keep the fastest."""
-    warmup = workload.settings.warmup
-    tokens = sum(workload.tokens[warmup : warmup + workload.settings.pilot])
-    pilots: list[tuple[float, Worker]] = []
-    for worker in candidates:
-        warm = worker.start(log)
-        worker.run()
-        pilots.append((worker.seconds.pop(), worker))
+    """Warm every candidate up, let them take turns in short runs, and keep the fastest."""
+    settings = workload.settings
+    warm = [worker.start(log)["seconds"] for worker in candidates]
+    for _ in range(settings.trials):
+        for worker in candidates:
+            worker.run()
+    speeds = []
+    for worker, seconds in zip(candidates, warm, strict=True):
+        speeds.append(statistics.median(rates(workload, worker.seconds, settings.warmup, settings.pilot)))
+        worker.seconds.clear()
         worker.processor.clear()
         print(
-            f"  {worker.name:8}{worker.variant:16} pilot {tokens / pilots[-1][0]:7.0f} tokens/s "
-            f"(the first {warmup} steps with all preparation: {warm['seconds']:.0f} s)"
+            f"  {worker.name:8}{worker.variant:16} trials {speeds[-1]:6.0f} tokens/s "
+            f"(the first {settings.warmup} steps with all preparation: {seconds:.0f} s)"
         )
-    best = min(pilots, key=lambda pilot: pilot[0])[1]
+    best = candidates[speeds.index(max(speeds))]
     for worker in candidates:
         if worker is not best:
             worker.stop()
     return best
+
+
+def rates(workload: Workload, seconds: list[float], first: int, length: int) -> list[float]:
+    """Tokens per second of runs of `length` steps each, of which the first begins at the step `first`."""
+    starts = range(first, first + length * len(seconds), length)
+    return [sum(workload.tokens[start : start + length]) / time for start, time in zip(starts, seconds, strict=True)]
 
 
 def peak_memory(worker: Worker, log: Path) -> int:
@@ -327,36 +337,26 @@ def peak_memory(worker: Worker, log: Path) -> int:
 def table(workload: Workload, chosen: list[Worker], losses: dict[str, float], peaks: dict[str, int]) -> dict[str, Any]:
     """Print and return medians and ratios."""
     settings = workload.settings
-    first = settings.warmup + settings.pilot
-    tokens = [
-        sum(workload.tokens[start : start + settings.segment])
-        for start in range(first, settings.steps, settings.segment)
-    ]
-    rates = {
-        worker.name: statistics.median(count / seconds for count, seconds in zip(tokens, worker.seconds, strict=True))
-        for worker in chosen
-    }
-    processor = {
-        worker.name: statistics.median(count / time for count, time in zip(tokens, worker.processor, strict=True))
-        for worker in chosen
-    }
+    first, length = settings.first_timed, settings.segment
+    speeds = {worker.name: statistics.median(rates(workload, worker.seconds, first, length)) for worker in chosen}
+    processor = {worker.name: statistics.median(rates(workload, worker.processor, first, length)) for worker in chosen}
     print(f"  {'':8}{'settings':16}{'tokens/s':>9}{'ours is':>9}{'by processor':>14}{'peak':>10}{'held-out loss':>15}")
     for worker in chosen:
         name = worker.name
         print(
-            f"  {name:8}{worker.variant:16}{rates[name]:9.0f}{rates['ours'] / rates[name]:9.2f}"
+            f"  {name:8}{worker.variant:16}{speeds[name]:9.0f}{speeds['ours'] / speeds[name]:9.2f}"
             f"{processor['ours'] / processor[name]:14.2f}{peaks[name] / 2**20:6.0f} MiB{losses[name]:15.5f}"
         )
     peers = [worker.name for worker in chosen if worker.name != "ours"]
-    best = max(peers, key=lambda name: rates[name])
+    best = max(peers, key=lambda name: speeds[name])
     result = {
         "task": settings.task,
-        "rates": rates,
+        "rates": speeds,
         "processor": processor,
         "peaks": peaks,
         "losses": losses,
         "variants": {worker.name: worker.variant for worker in chosen},
-        "ratio": rates["ours"] / rates[best],
+        "ratio": speeds["ours"] / speeds[best],
         "memory": peaks["ours"] / peaks[best],
     }
     print(f"  ours is {result['ratio']:.2f} times the best peer ({best}), with {result['memory']:.2f} of its memory")

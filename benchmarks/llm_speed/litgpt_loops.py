@@ -1,8 +1,8 @@
 """Train with litgpt's own loops: `litgpt_loops.py litgpt WORKLOAD VARIANT [memory]`.
 
 Its `pretrain.fit`, `finetune.full.fit` and `finetune.lora.fit` are called as its commands call them, on its GPT with
-the weights of the workload's model. Variants: `padded`, `grouped` (as in trainers.py), each also with `+compile`, which
-its pretraining always uses.
+the weights of the workload's model. Variants: `padded`, `grouped` (as in trainers.py), each also with `+medium`, and
+with `+compile`, which its pretraining always uses.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ def main() -> None:
 
     torch.set_num_threads(settings.threads)
     torch.manual_seed(0)
+    if "medium" in variant:
+        torch.set_float32_matmul_precision("medium")
     precision = "bf16-mixed" if settings.bf16 else "32-true"
     fabric = Fabric(devices=1, accelerator="auto", precision=precision)
     shape, weights = model_of(workload)

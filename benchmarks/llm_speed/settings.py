@@ -16,7 +16,9 @@ class Settings:
         clip_norm: Of the gradient; 0: not clipped (litgpt's fine-tuning does not).
         beta2: Of AdamW.
         rank, alpha: Of LoRA on all linear layers but the output.
-        warmup, pilot, segment, rounds: Steps that are not timed; steps to choose settings; steps of a timed run; runs.
+        warmup: Steps that are not timed; they hold compiling.
+        pilot, trials: Steps of a short run to choose settings, and how many there are; settings take turns.
+        segment, rounds: Steps of a timed run, and how many there are; systems take turns.
         capacity, rows: Tokens of a pack, packs of a step.
     """
 
@@ -29,7 +31,8 @@ class Settings:
     alpha: float = 32.0
     warmup: int = 2
     pilot: int = 2
-    segment: int = 2
+    trials: int = 4
+    segment: int = 4
     rounds: int = 5
     capacity: int = 1024
     rows: int = 2
@@ -37,10 +40,15 @@ class Settings:
 
     @property
     def steps(self) -> int:
-        return self.warmup + self.pilot + self.segment * self.rounds
+        return self.first_timed + self.segment * self.rounds
+
+    @property
+    def first_timed(self) -> int:
+        """The first step of the rounds."""
+        return self.warmup + self.pilot * self.trials
 
     @property
     def ends(self) -> list[int]:
-        """The steps after which a segment ends: warm-up, pilot, rounds."""
-        first = self.warmup + self.pilot
-        return [self.warmup, first, *range(first + self.segment, self.steps + 1, self.segment)]
+        """The steps after which a segment ends: warm-up, trials, rounds."""
+        trials = range(self.warmup, self.first_timed, self.pilot)
+        return [*trials, *range(self.first_timed, self.steps + 1, self.segment)]

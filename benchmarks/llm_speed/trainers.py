@@ -1,7 +1,8 @@
 """Train with transformers' Trainer or trl's SFTTrainer: `trainers.py trainer|sft|unsloth WORKLOAD VARIANT [memory]`.
 
 Variants: `padded` (the examples of a step, filled up to the longest), `grouped` (sorted by length first), `packed` (one
-row, positions that restart), each also with `+compile`.
+row, positions that restart), each also with `+compile` and `+medium`
+(PyTorch's precision of float32 products).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def main() -> None:
 
     torch.set_num_threads(settings.threads)
     torch.manual_seed(0)
+    if "medium" in variant:
+        torch.set_float32_matmul_precision("medium")
     steps = workload.grouped() if "grouped" in variant else workload.plan
     collate = DataCollatorForLanguageModeling(pad_token_id=0, padding_free="packed" in variant)
     whole = settings.task == "pretrain"

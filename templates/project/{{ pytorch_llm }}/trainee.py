@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from .method_config import LORA_METHODS, MethodConfig
 from .methods import apply_method, count_weights, save_model
 from .methods import merge as merge_adapters
 from .packed_data import PackedData
+from .processor import fast_products
 from .randomness import seed_everything
 from .runs import Run
 from .schedule import make_optimizer
@@ -78,23 +80,25 @@ class Trainee:
         """
         train_data = PackedData(train, capacity)
         longest = int(train_data.lengths.max())
-        fit(
+        optimizer = make_optimizer(
             self.learner,
-            train_data,
-            PackedData(validation, max(capacity, longest)),
             config,
-            run,
-            loss=mean_of_losses,
-            optimizer=make_optimizer(
-                self.learner,
-                config,
-                output=self.learner.output_layer,
-                betas=self.betas,
-                fused=has_fused(config),
-            ),
-            phase=phase,
-            savings=[f"shorter examples (the longest has {longest:,} tokens)", *self.savings],
+            output=self.learner.output_layer,
+            betas=self.betas,
+            fused=has_fused(config),
         )
+        with nullcontext() if uses_gpu(config) else fast_products(self.learner):
+            fit(
+                self.learner,
+                train_data,
+                PackedData(validation, max(capacity, longest)),
+                config,
+                run,
+                loss=mean_of_losses,
+                optimizer=optimizer,
+                phase=phase,
+                savings=[f"shorter examples (the longest has {longest:,} tokens)", *self.savings],
+            )
 
     def text_model(self) -> TextModel:
         """The model to evaluate and to write with, over the very same weights."""
