@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import shutil
+
 from .errors import UserError
+from .processes import FIRST_PROCESS, scratch_folder
 from .runs import Run, age, latest_run, new_run, open_run
 
 MODEL = "model"  # folder in a run: what is needed to predict
+RECORDS = ("config.yaml", "environment.json", "history.csv")
 
 
 def start(stage: str, config: object, resume: str) -> Run:
     """A new run, or the one to go on with."""
     if not resume:
         return new_run(stage, config)
-    return latest_run(stage, holding="checkpoints") if resume == "latest" else open_run(resume)
+    run = latest_run(stage, holding="checkpoints") if resume == "latest" else open_run(resume)
+    return run if FIRST_PROCESS else copy_aside(run)
+
+
+def copy_aside(run: Run) -> Run:
+    """The run for a further process, which reads the same and writes elsewhere."""
+    folder = scratch_folder() / run.folder.name
+    for name in RECORDS:
+        for file in run.folder.rglob(name):
+            copy = folder / file.relative_to(run.folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+    return Run(folder, run.stage)
 
 
 def find_run(name: str, *stages: str) -> Run:
