@@ -56,14 +56,16 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 #: `medium` is what ours has of itself for models of this width: PyTorch's float32 matmul precision, on this processor
 #: oneDNN's products instead of MKL's, without rounding. Compiled settings of the peers have it, and run without it too.
+PADDED = ("padded+medium", "padded+compile", "padded+compile+medium")
+GROUPED = ("grouped", "grouped+medium", "packed+medium")
 VARIANTS = {
     ("ours", "pretrain"): ("packed", "packed+compile"),
     ("ours", "tune"): ("packed",),
-    ("trainer", "pretrain"): ("padded+medium", "padded+compile", "padded+compile+medium"),
-    ("sft", "pretrain"): ("padded+medium", "padded+compile", "padded+compile+medium"),
-    ("litgpt", "pretrain"): ("padded+medium", "padded+compile", "padded+compile+medium"),
-    ("trainer", "tune"): ("grouped", "grouped+medium", "packed+medium"),
-    ("sft", "tune"): ("grouped", "grouped+medium", "packed+medium"),
+    ("trainer", "pretrain"): PADDED,
+    ("sft", "pretrain"): PADDED,
+    ("litgpt", "pretrain"): PADDED,
+    ("trainer", "tune"): GROUPED,
+    ("sft", "tune"): GROUPED,
     ("litgpt", "tune"): ("grouped", "grouped+medium"),
 }
 LLAMA_8B = {

@@ -1,8 +1,7 @@
 """Train with transformers' Trainer or trl's SFTTrainer: `trainers.py trainer|sft|unsloth WORKLOAD VARIANT [memory]`.
 
 Variants: `padded` (the examples of a step, filled up to the longest), `grouped` (sorted by length first), `packed` (one
-row, positions that restart), each also with `+compile` and `+medium`
-(PyTorch's precision of float32 products).
+row, positions that restart), each also with `+compile` and `+medium` (PyTorch's precision of float32 products).
 """
 
 from __future__ import annotations
