@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from .errors import UserError
-from .packed_attention import packed_attention
+from .packed_attention import causal_attention, packed_attention
 
 INITIAL_DEVIATION = 0.02  # of new weights, as in GPT-2
 
@@ -155,6 +155,7 @@ class Attention(nn.Module):
             config.head_dim,
         )
         self.head_dim = D
+        self.scale = D**-0.5
         self.q_proj = nn.Linear(C, H * D, bias=False)
         self.k_proj = nn.Linear(C, K * D, bias=False)
         self.v_proj = nn.Linear(C, K * D, bias=False)
@@ -174,13 +175,9 @@ class Attention(nn.Module):
         query = rotate(query.transpose(1, 2), cosine, sine)  # (B, H, T, D)
         key = rotate(key.transpose(1, 2), cosine, sine)  # (B, K, T, D)
         if packs is None:
-            mixed = functional.scaled_dot_product_attention(
-                query, key, value, is_causal=True, enable_gqa=query.shape[1] != key.shape[1]
-            )
+            mixed = causal_attention(query, key, value, scale=self.scale)
         else:
-            mixed = packed_attention(
-                query, key, value, packs.starts, scale=self.head_dim**-0.5, longest=packs.longest
-            )
+            mixed = packed_attention(query, key, value, packs.starts, scale=self.scale, longest=packs.longest)
         return self.o_proj(mixed.transpose(1, 2).reshape(B, T, -1))
 
 

@@ -8,21 +8,26 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-LARGE = 256  # rows and columns of a weight from which on oneDNN is quicker
+LARGE = 2**24  # multiplications of a product, such as 1,024 tokens by a weight of 128 × 128
 
 
 @contextmanager
-def fast_products(model: nn.Module) -> Iterator[None]:
+def fast_products(model: nn.Module, tokens: int) -> Iterator[None]:
     """Within this block, oneDNN multiplies the float32 matrices of a large model, if it does not round them.
 
     PyTorch asks MKL otherwise, which leaves AVX-512 unused on AMD's processors: half as fast for large
-    matrices, but quicker for small ones. oneDNN is only asked where float32 may be rounded to bfloat16
+    products, but quicker for small ones. oneDNN is only asked where float32 may be rounded to bfloat16
     ("medium"), which it does on processors with AMX and on some of ARM's: there all stays as it is.
+
+    Args:
+        model: On the processor.
+        tokens: That go through it at once.
     """
     before = torch.get_float32_matmul_precision()
-    if any(weight.ndim == 2 and min(weight.shape) >= LARGE for weight in model.parameters()):
+    widths = [min(weight.shape) for weight in model.parameters() if weight.ndim == 2]
+    if tokens * max(widths, default=0) ** 2 >= LARGE:
         torch.set_float32_matmul_precision("medium")
-        if _rounds():
+        if rounds_products():
             torch.set_float32_matmul_precision(before)
     try:
         yield
@@ -30,7 +35,7 @@ def fast_products(model: nn.Module) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _rounds() -> bool:
+def rounds_products() -> bool:
     """Whether a product loses what bfloat16 cannot hold."""
-    fine = torch.full((LARGE, LARGE), 1 + 2**-12)
-    return not torch.equal(fine @ torch.eye(LARGE), fine)
+    fine = torch.full((256, 256), 1 + 2**-12)
+    return not torch.equal(fine @ torch.eye(256), fine)

@@ -87,7 +87,8 @@ class Trainee:
             betas=self.betas,
             fused=has_fused(config),
         )
-        with nullcontext() if uses_gpu(config) else fast_products(self.learner):
+        tokens = config.batch_size * int(train_data.tokens.mean())
+        with nullcontext() if uses_gpu(config) else fast_products(self.learner, tokens):
             fit(
                 self.learner,
                 train_data,
