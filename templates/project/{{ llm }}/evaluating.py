@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .config import ChatDataConfig, SamplingConfig
+from .console import say
 from .conversations import Conversation, Message
 from .errors import UserError
 from .examples import Example, encode_conversation, evaluation_windows
@@ -46,7 +47,7 @@ def encode_all(
 ) -> list[Example]:
     """The conversations as tokens, of which those of the assistant's turns are to be learned.
 
-    Raises UserError when none is left: all are too long, or nobody answers in them.
+    Says how many are left out, which are too long or in which nobody answers. Raises UserError when all are.
     """
     length = min(config.max_length, model.context)
     encoded = (
@@ -61,27 +62,36 @@ def encode_all(
             f"None of the {len(conversations):,} conversations of {config.file} can be learned from: all are "
             f"longer than {length} tokens (chats.max_length), or no assistant answers. Try --check_data true."
         )
+    if left_out := len(conversations) - len(examples):
+        say(
+            f"{left_out:,} of {len(conversations):,} conversations are left out: "
+            f"longer than {length:,} tokens (chats.max_length), or no assistant answers."
+        )
     return examples
 
 
 def measure_chats(
     model: TextModel,
     conversations: Sequence[Conversation],
-    config: ChatDataConfig,
+    examples: Sequence[Example],
     *,
     answers: int,
     answer_tokens: int,
     batch_size: int = 16,
 ) -> tuple[Metrics, list[Answer]]:
-    """Loss on the assistant's turns, and of `answers` conversations how often the last turn is exact."""
-    examples = encode_all(conversations, model, config)
+    """Loss on the assistant's turns, and of `answers` conversations how often the last turn is exact.
+
+    Args:
+        model: What is measured.
+        conversations: Those that are answered.
+        examples: The same as tokens, without those left out (`encode_all`): figures by byte are of their
+            text, too.
+        answers: How many are answered at most.
+        answer_tokens: Most tokens of an answer.
+        batch_size: Conversations read at once for the loss.
+    """
     losses = np.concatenate(model.token_losses(examples, batch_size))
-    spoken = sum(
-        len(message["content"].encode())
-        for conversation in conversations
-        for message in conversation.messages
-        if message["role"] == "assistant"
-    )
+    spoken = sum(len(model.text(example.tokens[example.targets].tolist()).encode()) for example in examples)
     figures = text_metrics(float(losses.sum(dtype=np.float64)), len(losses), spoken)
     chosen = some_of(conversations, answers)
     given = answer_all(model, chosen, answer_tokens)

@@ -1,7 +1,7 @@
 """Packing: several examples share one row of the batch, so that little of it is empty.
 
 Attention stays within each example (see the model's `cu_seq_lens`): packing changes the speed, not
-the result.
+the result. What cannot be packed is read with examples of like length.
 """
 
 from bisect import bisect_left
@@ -53,3 +53,22 @@ def pack(lengths: Sequence[int], capacity: int) -> list[list[int]]:
                 with_room[left] = []
             with_room[left].append(row)
     return rows
+
+
+def alike(lengths: Sequence[int], *, most: int, tokens: int) -> list[list[int]]:
+    """Group sequences of like length, to be read together, each filled up to the longest of its group.
+
+    Args:
+        lengths: tokens of each sequence.
+        most: sequences in a group at most.
+        tokens: tokens of a group at most, those that fill up included; a longer sequence is alone.
+
+    Returns:
+        For each group the places in `lengths` of its sequences, the shortest first.
+    """
+    groups: list[list[int]] = []
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if not groups or len(groups[-1]) == most or (len(groups[-1]) + 1) * lengths[place] > tokens:
+            groups.append([])
+        groups[-1].append(place)
+    return groups

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from .baseline import KneserNey
 from .bases import resolve_model, short_name
@@ -29,7 +30,7 @@ from .evaluating import (
     measure_text,
     some_of,
 )
-from .examples import text_blocks
+from .examples import Example, text_blocks
 from .fingerprints import fingerprint
 from .method_config import MethodConfig
 from .metrics import HIGHER_IS_BETTER, Metrics
@@ -134,78 +135,90 @@ def finetune(config: FinetuneConfig) -> Run:
         f"{short_name(config.base)}, {config.method.name}: "
         f"{trainee.trainable:,} of {trainee.parameters:,} weights learn."
     )
+    encoded = encode_splits(chats, model, config.chats)
     prompts = list(config.prompts) or shown_prompts(chats.test)
-    before, said_before, _ = measure_and_ask(model, chats.test, prompts, config)
-    trainee.fit(
-        encode_all(chats.train, model, config.chats),
-        encode_all(chats.validation, model, config.chats),
-        config.training,
-        this_run,
-        capacity=min(config.chats.max_length, model.context),
-    )
+    before, said_before, _ = measure_and_ask(model, chats.test, encoded.test, prompts, config)
+    capacity = min(config.chats.max_length, model.context)
+    trainee.fit(encoded.train, encoded.validation, config.training, this_run, capacity=capacity)
     trainee.save(this_run.path(MODEL))
 
     model = trainee.text_model()
-    after, said_after, answers = measure_and_ask(model, chats.test, prompts, config)
+    after, said_after, answers = measure_and_ask(model, chats.test, encoded.test, prompts, config)
     figures = {BEFORE: before, AFTER: after}
-    if config.compare_full:
-        figures[FULL] = train_all_weights(config, chats, this_run)
     sides = [
         {"prompt": prompt, BEFORE: old, AFTER: new}
         for prompt, old, new in zip(prompts, said_before, said_after, strict=True)
     ]
     main = "exact_match" if "exact_match" in after else "loss"
-    this_run.save_metrics(
-        {
-            "stage": "finetune",
-            "kind": "chat",
-            "base": config.base,
-            "method": config.method.name,
-            "conversations": count(chats),
-            "parameters": trainee.parameters,
-            "trainable": trainee.trainable,
-            "before": before,
-            "after": after,
-            "all_weights": figures.get(FULL),
-            "answers": sides,
-            "better": {"metric": main, "higher_is_better": HIGHER_IS_BETTER[main]},
-        }
-    )
+    metrics = {
+        "stage": "finetune",
+        "kind": "chat",
+        "base": config.base,
+        "method": config.method.name,
+        "conversations": count(chats),
+        "parameters": trainee.parameters,
+        "trainable": trainee.trainable,
+        "before": before,
+        "after": after,
+        "all_weights": None,
+        "answers": sides,
+        "better": {"metric": main, "higher_is_better": HIGHER_IS_BETTER[main]},
+    }
+    this_run.save_metrics(metrics)  # already now: the comparison takes more memory
+    if config.compare_full:
+        del trainee, model  # there may not be room for two
+        figures[FULL] = train_all_weights(config, chats.test, encoded, this_run)
+        this_run.save_metrics({**metrics, "all_weights": figures[FULL]})
     print_figures(f"{len(chats.test):,} test conversations", figures)
     print_table("The same questions before and after", sides)
     say(f"Report: {finetuning_page(this_run, figures, sides, answers)}")
     return this_run
 
 
-def train_all_weights(config: FinetuneConfig, chats: Splits, run: Run) -> Metrics:
-    """Full fine-tuning of the same base on the same conversations."""
+class Encoded(NamedTuple):
+    """The parts of the conversations as tokens, each encoded once."""
+
+    train: list[Example]
+    validation: list[Example]
+    test: list[Example]
+
+
+def encode_splits(chats: Splits, model: TextModel, config: ChatDataConfig) -> Encoded:
+    """All parts as tokens; says what is left out."""
+    parts = (chats.train, chats.validation, chats.test)
+    return Encoded(*(encode_all(part, model, config) for part in parts))
+
+
+def train_all_weights(
+    config: FinetuneConfig, conversations: Sequence[Conversation], encoded: Encoded, run: Run
+) -> Metrics:
+    """Full fine-tuning of the same base on the same conversations, measured on the test `conversations`."""
     say("The same with all weights, to compare:")
     trainee = open_for_finetuning(config, MethodConfig(name="full"))
-    model = trainee.text_model()
     where = Run(run.folder / "all_weights", run.stage)
     where.folder.mkdir(exist_ok=True)
-    trainee.fit(
-        encode_all(chats.train, model, config.chats),
-        encode_all(chats.validation, model, config.chats),
-        replace(
-            config.training,
-            epochs=config.compare_epochs or config.training.epochs,
-            learning_rate=config.compare_learning_rate,
-        ),
-        where,
-        capacity=min(config.chats.max_length, model.context),
+    training = replace(
+        config.training,
+        epochs=config.compare_epochs or config.training.epochs,
+        learning_rate=config.compare_learning_rate,
     )
-    figures, _, _ = measure_and_ask(trainee.text_model(), chats.test, (), config)
+    capacity = min(config.chats.max_length, trainee.context)
+    trainee.fit(encoded.train, encoded.validation, training, where, capacity=capacity)
+    figures, _, _ = measure_and_ask(trainee.text_model(), conversations, encoded.test, (), config)
     return figures
 
 
 def measure_and_ask(
-    model: TextModel, conversations: Sequence[Conversation], prompts: Sequence[str], config: FinetuneConfig
+    model: TextModel,
+    conversations: Sequence[Conversation],
+    examples: Sequence[Example],
+    prompts: Sequence[str],
+    config: FinetuneConfig,
 ) -> tuple[Metrics, list[str], list[Answer]]:
     """The figures on test conversations, what the model says to `prompts`, and its answers in the former."""
     longest = config.answer_tokens
     figures, answers = measure_chats(
-        model, conversations, config.chats, answers=config.answers, answer_tokens=longest
+        model, conversations, examples, answers=config.answers, answer_tokens=longest
     )
     return figures, answer_prompts(model, prompts, system=config.chats.system, longest=longest), answers
 
@@ -235,7 +248,7 @@ def evaluate(config: EvalConfig) -> Run:
         figures, answers = measure_chats(
             model,
             conversations,
-            chats,
+            encode_all(conversations, model, chats),
             answers=config.answers,
             answer_tokens=config.answer_tokens,
             batch_size=config.batch_size,
@@ -292,8 +305,11 @@ def base_of(config: FinetuneConfig) -> str:
 
 def shown_prompts(conversations: Sequence[Conversation]) -> list[str]:
     """The first questions of a few test conversations."""
-    chosen = some_of(conversations, SHOWN)
-    return [one.messages[-2]["content"] for one in chosen if len(one.messages) > 1]
+    questions = [
+        [message["content"] for message in one.messages if message["role"] == "user"]
+        for one in some_of(conversations, SHOWN)
+    ]
+    return [asked[0] for asked in questions if asked]
 
 
 def count(chats: Splits) -> dict[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -171,7 +171,7 @@ def preference(messages: Messages, random: Random) -> dict[str, str]:
 def compose() -> dict[str, str]:
     """The text of each file, by its name."""
     random = Random(SEED)
-    lines = {
+    lines: dict[str, Sequence[object]] = {
         "chats.jsonl": [{"messages": messages} for messages in chats(CHATS, SEED, False, TURNS)],
         "chats_test.jsonl": [{"messages": messages} for messages in chats(TEST_CHATS, SEED + 1, True)],
         "preferences.jsonl": [

@@ -146,6 +146,9 @@ def run(main: Callable[[], object]) -> int:
     except Exception as error:
         if type(error).__name__ not in ("OutOfMemoryError", "ResourceExhaustedError"):
             raise
-        print_error("Out of memory: halve training.batch_size and double training.accumulation_steps.")
+        print_error(
+            "Out of memory. In training, halve training.batch_size and double training.accumulation_steps; "
+            "otherwise take a smaller batch_size or model, or end what else uses the memory."
+        )
         return 2
     return 0

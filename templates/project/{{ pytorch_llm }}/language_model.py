@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from .chunked_loss import TOKENS_AT_ONCE, TOKENS_AT_ONCE_ON_GPU, chunked_cross_entropy
 from .decoder import Decoder
 from .packed_attention import use_packed_attention
+from .packing import alike
 
 Inputs = Mapping[str, Any]
 """A batch of `PackedData`: input_ids and targets; where needed position_ids, cu_seq_lens, longest and
@@ -83,13 +84,20 @@ class LanguageModel(nn.Module):
     def _read_apart(self, trunk: nn.Module, tokens: Tensor, cu_seq_lens: Tensor) -> Tensor:
         """Hidden states (1, T, C) of packed documents, each in a row of its own, filled up on the right.
 
-        That is right for every architecture: packing has to know how each of its layers mixes tokens.
+        That is right for every architecture: packing has to know how each of its layers mixes tokens. Those
+        of like length are read together, so that no more is filled up than the packed row has tokens.
         """
-        lengths = cu_seq_lens.diff()
-        rows = nn.utils.rnn.pad_sequence(list(tokens[0].split(lengths.tolist())), batch_first=True)
-        real = torch.arange(rows.shape[1], device=rows.device) < lengths[:, None]  # (documents, longest)
-        hidden = trunk(input_ids=rows, attention_mask=real.long(), use_cache=False).last_hidden_state
-        return hidden[real][None]
+        lengths = cu_seq_lens.diff().tolist()
+        documents = tokens[0].split(lengths)
+        hidden: dict[int, Tensor] = {}  # of each document
+        for group in alike(lengths, most=len(lengths), tokens=tokens.shape[1]):
+            rows = nn.utils.rnn.pad_sequence([documents[place] for place in group], batch_first=True)
+            own = torch.tensor([lengths[place] for place in group], device=rows.device)
+            real = torch.arange(rows.shape[1], device=rows.device) < own[:, None]  # (documents, longest)
+            states = trunk(input_ids=rows, attention_mask=real.long(), use_cache=False).last_hidden_state
+            for place, state in zip(group, states, strict=True):
+                hidden[place] = state[: lengths[place]]
+        return torch.cat([hidden[place] for place in range(len(documents))])[None]
 
     def losses(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """The loss of each target (N,), from the hidden state that predicts it (N, C)."""

@@ -19,10 +19,13 @@ from .errors import UserError
 from .examples import Encoded, Example, Render
 from .generation import accepted_arguments, evaluating, new_tokens
 from .model_folder import find_model
+from .packing import alike
 from .text_pieces import text_pieces
 
-GENERATION_BATCH = 32  # prompts answered at once
+TOKENS_AT_ONCE = 1 << 12  # read together for their losses: more would be no faster, and take memory
 LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32
+PROMPTS_AT_ONCE = 32  # answered together
+KEPT_AT_ONCE = 1 << 14  # tokens whose keys and values are kept meanwhile
 
 
 class TextModel:
@@ -63,15 +66,21 @@ class TextModel:
         """The text of tokens, special ones included."""
         return self._decode(tokens, skip_special_tokens=False)
 
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, without special ones."""
+        return self._decode(tokens, skip_special_tokens=True)
+
     def token_losses(self, examples: Sequence[Example], batch_size: int = 16) -> list[np.ndarray]:
         """Loss in nats of each target token of each example: (N_targets,) float32.
 
-        Examples of like length are read together, and logits are made for the targets only.
+        Examples of like length are read together, at most `batch_size` and no more than fit
+        TOKENS_AT_ONCE and LOGITS_AT_ONCE; logits are made for the targets only.
         """
-        order = sorted(range(len(examples)), key=lambda index: len(examples[index].tokens))
+        lengths = [len(example.tokens) for example in examples]
+        allowed = min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // self.model.config.get_text_config().vocab_size)
         losses: list[np.ndarray] = [np.zeros(0, np.float32)] * len(examples)
         with evaluating(self.model), torch.no_grad():
-            for batch in self._batches(examples, order, batch_size):
+            for batch in alike(lengths, most=batch_size, tokens=allowed):
                 found = self._losses([examples[index] for index in batch])
                 for index, values in zip(batch, found, strict=True):
                     losses[index] = values
@@ -85,16 +94,15 @@ class TextModel:
         Raises UserError for a prompt that fills the model's context.
         """
         encoded = [self._prompt(prompt) for prompt in prompts]
-        order = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
+        lengths = [min(len(tokens) + sampling.max_new_tokens, self.context) for tokens in encoded]
         texts = [""] * len(prompts)
-        for start in range(0, len(order), GENERATION_BATCH):
-            batch = order[start : start + GENERATION_BATCH]
+        for batch in alike(lengths, most=PROMPTS_AT_ONCE, tokens=KEPT_AT_ONCE):
             tokens: list[list[int]] = [[] for _ in batch]
             for pairs in self._new_tokens([encoded[index] for index in batch], sampling, use_cache):
                 for row, token in pairs:
                     tokens[row].append(token)
             for index, found in zip(batch, tokens, strict=True):
-                texts[index] = self._decode(found)
+                texts[index] = self.text(found)
         return texts
 
     def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, int]:
@@ -111,7 +119,7 @@ class TextModel:
                     yield token
 
         with closing(self._new_tokens([self._prompt(prompt)], sampling, True)) as steps:
-            yield from text_pieces(tokens(), self._decode)
+            yield from text_pieces(tokens(), self.text)
         return len(written)
 
     def _no_template(self, messages: list[Message], add_generation_prompt: bool) -> str:
@@ -142,28 +150,11 @@ class TextModel:
             self.model, prompts, sampling, stops=self.stops, context=self.context, use_cache=use_cache
         )
 
-    def _decode(self, tokens: Sequence[int], skip_special_tokens: bool = True) -> str:
+    def _decode(self, tokens: Sequence[int], skip_special_tokens: bool) -> str:
         text: str = self.tokenizer.decode(
             tokens, skip_special_tokens=skip_special_tokens, clean_up_tokenization_spaces=False
         )
         return text
-
-    def _batches(
-        self, examples: Sequence[Example], order: Sequence[int], batch_size: int
-    ) -> Iterator[list[int]]:
-        """Batches of at most `batch_size` whose logits fit LOGITS_AT_ONCE; a single example may be larger."""
-        allowed = LOGITS_AT_ONCE // self.model.config.get_text_config().vocab_size
-        batch: list[int] = []
-        targets = 0
-        for index in order:
-            more = int(examples[index].targets.sum())
-            if batch and (len(batch) == batch_size or targets + more > allowed):
-                yield batch
-                batch, targets = [], 0
-            batch.append(index)
-            targets += more
-        if batch:
-            yield batch
 
     def _losses(self, examples: Sequence[Example]) -> list[np.ndarray]:
         """Losses of one batch, padded on the right, which no earlier token sees."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,11 +17,14 @@ from .errors import UserError
 from .examples import Encoded, Example
 from .generation import Writer
 from .language_model import build_language_model
+from .packing import alike
 from .presets import Opened, open_preset
 from .text_pieces import text_pieces
 
-GENERATION_BATCH = 32  # prompts answered at once
+TOKENS_AT_ONCE = 1 << 12  # read together for their losses: more would be no faster, and take memory
 LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32
+PROMPTS_AT_ONCE = 32  # answered together
+KEPT_AT_ONCE = 1 << 14  # tokens whose keys and values are kept meanwhile
 
 
 class TextModel:
@@ -56,14 +59,23 @@ class TextModel:
         """The text of tokens, special ones included."""
         return self.tokenizer.decode(tokens)
 
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, without special ones."""
+        return self.tokenizer.decode(tokens, skip_special=True)
+
     def token_losses(self, examples: Sequence[Example], batch_size: int = 16) -> list[np.ndarray]:
         """Loss in nats of each target token of each example: (N_targets,) float32.
 
-        Examples of like length are read together, and logits are made for the targets only.
+        Examples of like length are read together, at most `batch_size` and no more than fit
+        TOKENS_AT_ONCE and LOGITS_AT_ONCE; logits are made for the targets only.
         """
+        chosen = [place for place, example in enumerate(examples) if example.targets.any()]
+        lengths = [len(examples[place].tokens) for place in chosen]
+        allowed = min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // self.model.backbone.vocabulary_size)
         losses: list[np.ndarray] = [np.zeros(0, np.float32)] * len(examples)
-        for batch in self._batches(examples, batch_size):
-            rows = make_rows([examples[index] for index in batch], packed=False, dense=False)
+        for group in alike(lengths, most=batch_size, tokens=allowed):
+            batch = [chosen[index] for index in group]
+            rows = make_rows([examples[place] for place in batch], packed=False, dense=False)
             found = self._losses(rows)
             for row, (place,) in enumerate(rows.owners):
                 losses[batch[place]] = found[row][rows.learned[row]]
@@ -77,10 +89,9 @@ class TextModel:
         Raises UserError for a prompt that fills the model's context.
         """
         encoded = [self._prompt(prompt) for prompt in prompts]
-        order = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
+        lengths = [min(len(tokens) + sampling.max_new_tokens, self.context) for tokens in encoded]
         texts = [""] * len(prompts)
-        for start in range(0, len(order), GENERATION_BATCH):
-            batch = order[start : start + GENERATION_BATCH]
+        for batch in alike(lengths, most=PROMPTS_AT_ONCE, tokens=KEPT_AT_ONCE):
             tokens: list[list[int]] = [[] for _ in batch]
             steps = self.writer.new_tokens(
                 [encoded[index] for index in batch], sampling, stops=self.stops, use_cache=use_cache
@@ -89,7 +100,7 @@ class TextModel:
                 for row, token in pairs:
                     tokens[row].append(token)
             for index, found in zip(batch, tokens, strict=True):
-                texts[index] = self._text(found)
+                texts[index] = self.text(found)
         return texts
 
     def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, None]:
@@ -99,7 +110,7 @@ class TextModel:
         """
         steps = self.writer.new_tokens([self._prompt(prompt)], sampling, stops=self.stops)
         with closing(steps):
-            yield from text_pieces((token for pairs in steps for _, token in pairs), self._text)
+            yield from text_pieces((token for pairs in steps for _, token in pairs), self.text)
 
     def _prompt(self, text: str) -> list[int]:
         tokens = self.tokenizer.encode(text).tokens or [self.end]
@@ -109,27 +120,6 @@ class TextModel:
                 "its answer included: shorten it."
             )
         return tokens
-
-    def _text(self, tokens: list[int]) -> str:
-        return self.tokenizer.decode(tokens, skip_special=True)
-
-    def _batches(self, examples: Sequence[Example], batch_size: int) -> Iterator[list[int]]:
-        """Batches of at most `batch_size` whose logits fit LOGITS_AT_ONCE; a single example may be larger."""
-        allowed = LOGITS_AT_ONCE // self.model.backbone.vocabulary_size
-        counts = [int(example.targets.sum()) for example in examples]
-        order = sorted(
-            (index for index in range(len(examples)) if counts[index]), key=lambda i: len(examples[i].tokens)
-        )
-        batch: list[int] = []
-        most = 0
-        for index in order:
-            most = max(most, counts[index])
-            if batch and (len(batch) == batch_size or most * (len(batch) + 1) > allowed):
-                yield batch
-                batch, most = [], counts[index]
-            batch.append(index)
-        if batch:
-            yield batch
 
     def _losses(self, rows: Rows) -> np.ndarray:
         """Losses of one batch, (B, K)."""
