@@ -54,7 +54,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "full": {"learning_rate": 2e-4, "clip_norm": 0.0, "beta2": 0.999, "capacity": 1024, "rows": 2},
     "lora": {"learning_rate": 1e-3, "clip_norm": 0.0, "beta2": 0.999, "capacity": 1024, "rows": 2},
 }
-#: `medium` is what ours has of itself for models of this width: PyTorch's float32 matmul precision, on this processor
+#: `medium` is what ours has of itself for products of this size: PyTorch's float32 matmul precision, on this processor
 #: oneDNN's products instead of MKL's, without rounding. Compiled settings of the peers have it, and run without it too.
 PADDED = ("padded+medium", "padded+compile", "padded+compile+medium")
 GROUPED = ("grouped", "grouped+medium", "packed+medium")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .processor import has_fast_products
+
 LONGEST = 512  # tokens: from there on the kernel is as quick, and the scores would take much memory
 ROWS = 128  # queries of a block
 
@@ -20,7 +22,7 @@ def suits_blocks(query: Tensor) -> bool:
         query.device.type == "cpu"
         and query.dtype == torch.float32
         and query.shape[2] <= LONGEST
-        and torch.get_float32_matmul_precision() == "medium"
+        and has_fast_products()
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 LARGE = 2**24  # multiplications of a product, such as 1,024 tokens by a weight of 128 × 128
+ASKS_ONEDNN = "medium"  # the precision with which PyTorch lets oneDNN multiply
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def fast_products(model: nn.Module, tokens: int) -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     widths = [min(weight.shape) for weight in model.parameters() if weight.ndim == 2]
     if tokens * max(widths, default=0) ** 2 >= LARGE:
-        torch.set_float32_matmul_precision("medium")
+        torch.set_float32_matmul_precision(ASKS_ONEDNN)
         if rounds_products():
             torch.set_float32_matmul_precision(before)
     try:
@@ -35,7 +36,13 @@ def fast_products(model: nn.Module, tokens: int) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
+def has_fast_products() -> bool:
+    """Whether oneDNN multiplies float32 matrices now."""
+    return torch.get_float32_matmul_precision() == ASKS_ONEDNN
+
+
 def rounds_products() -> bool:
     """Whether a product loses what bfloat16 cannot hold."""
-    fine = torch.full((256, 256), 1 + 2**-12)
-    return not torch.equal(fine @ torch.eye(256), fine)
+    one = torch.eye(256)  # large enough for oneDNN
+    fine = torch.full_like(one, 1 + 2**-12)
+    return not torch.equal(fine @ one, fine)
