@@ -51,11 +51,16 @@ class TrainingConfig:
     seed: int = 0
     """Start of every random number: initial weights, order of the rows, dropout. From 0 to 2**31 - 1."""
 
+    eval_steps: int = 0
+    """Validate, keep the best and save the last state every so many optimizer steps, and at the end of the
+    training: for a corpus whose epoch takes hours; 0 = once per epoch."""
+
     patience: int = 8
-    """Epochs without a better validation value after which training stops; 0 = never."""
+    """Epochs (with `eval_steps`: validations) without a better validation value after which training stops;
+    0 = never."""
 
     checkpoint_steps: int = 0
-    """Save the last state every so many optimizer steps, besides once per epoch; 0 = once per epoch only."""
+    """Save the last state every so many optimizer steps, besides at each validation; 0 = only then."""
 
     max_steps: int = 0
     """Stop after this many optimizer steps (a dry run), at the rates of the whole training; 0 = no limit."""
@@ -78,6 +83,7 @@ class TrainingConfig:
             "weight_decay",
             "clip_norm",
             "num_workers",
+            "eval_steps",
             "patience",
             "checkpoint_steps",
             "max_steps",
