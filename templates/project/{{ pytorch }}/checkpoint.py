@@ -12,7 +12,7 @@ the process is killed, there is one whole file.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -128,11 +128,15 @@ def save_state(
     `scaler` is the state of the loss scaling of float16; `order` holds what decides which rows a step sees.
     """
     tensors = {f"model.{name}": tensor for name, tensor in changing_state(model).items()}
+    numbers: dict[str, float] = {}
     for weight, values in optimizer.state_dict()["state"].items():
-        for name, value in values.items():
+        for name, value in flat(values):
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{weight}.{name}"] = value
+            else:
+                numbers[f"{weight}.{name}"] = value
     state = {
+        "optimizer": numbers,
         "progress": asdict(progress),
         "scaler": dict(scaler),
         "order": dict(order),
@@ -164,7 +168,7 @@ def load_state(
             "or begin a new run without --training.resume."
         )
     weights: dict[str, Tensor] = {}
-    optimizer_state: dict[int, dict[str, Tensor]] = {}
+    optimizer_state: dict[int, dict[str, Any]] = {}
     for key, value in tensors.items():
         kind, name = key.split(".", 1)
         if kind == "model":
@@ -172,9 +176,21 @@ def load_state(
         else:
             weight, name = name.split(".", 1)
             optimizer_state.setdefault(int(weight), {})[name] = value
+    for key, number in state.get("optimizer", {}).items():
+        weight, name = key.split(".", 1)
+        optimizer_state.setdefault(int(weight), {})[name] = number
     _fill(model, weights, file)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": optimizer_state})
     return Progress(**state["progress"]), state["scaler"]
+
+
+def flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What an optimizer knows of a weight; bitsandbytes puts some of it into a dictionary within."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value)
+        else:
+            yield name, value
 
 
 def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

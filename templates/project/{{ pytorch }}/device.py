@@ -42,6 +42,8 @@ def prepare(config: TrainingConfig) -> None:
                 f"training.precision is bfloat16, but {torch.cuda.get_device_name()} cannot compute so: "
                 "set it to float16 or float32."
             )
+    if config.optimizer == "adamw_8bit":
+        check_bitsandbytes(gpu)
     if config.compile and (missing := missing_compiler(gpu)):
         raise UserError(f"training.compile needs {missing}, which is missing: install it or set it to false.")
     seed_everything(config.seed)
@@ -50,6 +52,19 @@ def prepare(config: TrainingConfig) -> None:
 def uses_gpu(config: TrainingConfig) -> bool:
     """Whether training takes place on a GPU (NVIDIA, AMD, Intel or Apple)."""
     return config.device != "cpu" and torch.accelerator.is_available()
+
+
+def check_bitsandbytes(gpu: bool) -> None:
+    """Raise UserError where the optimizer with a state of 8 bits cannot be used."""
+    if not (gpu and torch.cuda.is_available()):
+        raise UserError(
+            "training.optimizer is adamw_8bit, which needs an NVIDIA or AMD GPU: set it to adamw or muon."
+        )
+    if not find_spec("bitsandbytes"):
+        raise UserError(
+            "training.optimizer is adamw_8bit, whose package is missing: install it with "
+            "`pip install bitsandbytes`, or set it to adamw."
+        )
 
 
 def missing_compiler(gpu: bool) -> str:

@@ -16,9 +16,11 @@ class TrainingConfig:
     batch_size: int = 128
     """Rows per batch, over all processes together, at least 1."""
 
-    optimizer: Literal["adamw", "muon"] = "adamw"
+    optimizer: Literal["adamw", "adamw_8bit", "muon"] = "adamw"
     """`muon` moves the matrices within the network in all directions alike (Jordan et al. 2024), the rest as
-    `adamw` does: much faster for language models from nothing, seldom better for others."""
+    `adamw` does: much faster for language models from nothing, seldom better for others. `adamw_8bit` keeps
+    AdamW's two moments in 8 bits (Dettmers et al. 2022): 2 bytes a weight instead of 8; needs a GPU and the
+    package bitsandbytes."""
 
     learning_rate: float = 1e-3
     """Peak learning rate, reached at the end of the warm-up; above 0."""

@@ -51,5 +51,9 @@ class AlignConfig:
             self.loss != "kto" or self.training.batch_size > 1,
             "training.batch_size is 1: kto compares the answers of a batch, set it to 2 or more",
         )
+        check(
+            self.training.optimizer != "muon",
+            "training.optimizer is muon, which align.py does not have: set it to adamw or adamw_8bit",
+        )
         for name in NOT_USED:
             check(not getattr(self.training, name), f"training.{name} does nothing in align.py: leave it out")

@@ -178,6 +178,7 @@ def arguments(config: AlignConfig, folder: Path) -> dict[str, Any]:
         "per_device_train_batch_size": rows,
         "per_device_eval_batch_size": rows,
         "gradient_accumulation_steps": training.accumulation_steps,
+        **({"optim": "adamw_8bit"} if training.optimizer == "adamw_8bit" else {}),
         "learning_rate": training.learning_rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": training.warmup_fraction,
