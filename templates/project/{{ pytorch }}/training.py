@@ -25,7 +25,7 @@ from torch.utils.data import Dataset
 from .batches import Plan, row_values, some_rows, training_loader
 from .checkpoint import STATE_FILE, History, Progress, load_state, load_weights, save_changes, save_state
 from .console import say
-from .device import make_accelerator
+from .device import float32_products, make_accelerator
 from .errors import UserError
 from .evaluation import Loss, evaluation_loader, mean_loss
 from .freezing import set_training_mode
@@ -84,7 +84,7 @@ def fit(
     loop = Loop(
         model, train, validation, config, run, loss=loss, monitor=monitor, optimizer=optimizer, phase=phase
     )
-    with explain_out_of_memory([*smaller_batches(config), *savings]):
+    with explain_out_of_memory([*smaller_batches(config), *savings]), float32_products(config):
         loop.train()
     return loop.progress.history
 

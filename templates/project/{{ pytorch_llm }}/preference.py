@@ -186,6 +186,7 @@ def arguments(config: AlignConfig, folder: Path) -> dict[str, Any]:
         "max_grad_norm": training.clip_norm,
         "bf16": training.precision == "bfloat16",
         "fp16": training.precision == "float16",
+        "tf32": training.tf32 or None,
         "use_cpu": not uses_gpu(training),
         "gradient_checkpointing": config.method.gradient_checkpointing,
         "dataloader_num_workers": training.num_workers,
