@@ -177,7 +177,9 @@ class TestMemory:
             for name in ("adamw", "lion", "adamw-8bit", "adafactor", "sgd")
         }
         assert sizes["adamw"] == 2 * sizes["lion"]
-        assert sizes["adamw"] == pytest.approx(8 / 2.03 * sizes["adamw-8bit"], rel=0.01)
+        embedding = 151_936 * 1024  # in 32 bits with either; tied, so there is no other
+        inner = sizes["adamw"] - 8 * embedding
+        assert inner == pytest.approx(8 / 2.03 * (sizes["adamw-8bit"] - 8 * embedding), rel=0.01)
         assert sizes["adafactor"] < 0.01 * sizes["adamw"]
         assert sizes["sgd"] == 0
 

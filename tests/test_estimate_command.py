@@ -68,6 +68,11 @@ class TestOutput:
         assert "The most that fits: batch" in done.out
         assert "kWh" in done.out
 
+    def test_an_optimizer_of_8_bits_is_named_as_the_project_does(self, newmodel: NewModel) -> None:
+        done = newmodel("estimate", "meta-llama/Llama-3.2-1B", "--gpu", "RTX 4090", "--method", "full")
+        assert done.code == 0, done.err
+        assert "--training.optimizer adamw_8bit" in done.out
+
     def test_a_model_that_does_not_fit_names_the_largest_that_does(self, newmodel: NewModel) -> None:
         done = newmodel("estimate", "meta-llama/Llama-3.1-70B", "--gpu", "RTX 3060", "--context", "512")
         assert done.code == 0

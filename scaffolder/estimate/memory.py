@@ -9,7 +9,7 @@ from typing import Final
 from scaffolder.estimate.architecture import Architecture
 from scaffolder.estimate.autograd import elements
 from scaffolder.estimate.ledger import ACTIVATIONS, ADAPTERS, GATHERED, GRADIENTS, KINDS, LOGITS, OPTIMIZER, WEIGHTS
-from scaffolder.estimate.net import ADAPTER, Net, Parameter, Size
+from scaffolder.estimate.net import ADAPTER, EMBEDDINGS, Net, Parameter, Size
 from scaffolder.estimate.plan import Plan, state_width
 
 #: What CUDA itself, its loaded kernels and cuBLAS's workspace take before a model is there: it differs by chip, driver
@@ -89,7 +89,7 @@ def standing_bytes(found: Architecture, plan: Plan) -> dict[str, int]:
     weights = sum(weight_bytes(one, own) for one in parameters if one.part != ADAPTER)
     adapters = sum(weight_bytes(one, own) for one in parameters if one.part == ADAPTER)
     state = sum(
-        state_width(plan.optimizer, one.weight.width, one.weight.shape) * one.count
+        state_width(plan.optimizer, one.weight.width, one.weight.shape, embedding=one.part == EMBEDDINGS) * one.count
         for one in parameters
         if one.weight.leaf is not None
     )

@@ -95,13 +95,15 @@ class Plan:
         )
 
 
-def state_width(optimizer: Optimizer, parameter: int, shape: tuple[int, ...]) -> float:
+def state_width(optimizer: Optimizer, parameter: int, shape: tuple[int, ...], *, embedding: bool = False) -> float:
     """Bytes that an optimizer keeps for each number of a parameter.
 
     Args:
         parameter: Bytes of the parameter's own number: the state has the same precision.
         shape: Of the parameter. bitsandbytes keeps those below 4,096 numbers in 32 bits; adafactor keeps a sum for each
             row and each column of a matrix (Shazeer and Stern, 2018).
+        embedding: Whether it is one of an embedding, which bitsandbytes' users keep in 32 bits: the projects here do,
+            and transformers' Trainer.
     """
     count = 1
     for length in shape:
@@ -112,7 +114,7 @@ def state_width(optimizer: Optimizer, parameter: int, shape: tuple[int, ...]) ->
         return float(parameter)
     if optimizer == "adamw-8bit":
         # a byte for each of the two moments, and a float32 for each block of 256 (Dettmers et al., 2022)
-        return 8.0 if count < 4096 else 2 * (1 + 4 / 256)
+        return 8.0 if count < 4096 or embedding else 2 * (1 + 4 / 256)
     if optimizer == "adafactor":
         if len(shape) < 2:
             return float(parameter)

@@ -196,6 +196,8 @@ def _advised(room: Room) -> list[str]:
                 on=_("on") if advice.checkpointing else _("off"),
             )
         )
+        if advice.optimizer == "adamw-8bit":
+            lines.append(_("  In the project: --training.optimizer adamw_8bit (its state in 8 bits)."))
     return lines
 
 

@@ -121,12 +121,22 @@ class TrainConfig:
     hub: Literal["huggingface", "modelscope"] = "huggingface"
     """Where a name of `base` is looked up; ModelScope is quick in China."""
 
+    method: MethodConfig = field(default_factory=lambda: MethodConfig(name="full"))
+    """Which weights of `base` learn; those of a new model all do."""
+
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     prompts: list[str] = field(default_factory=list)
     """Beginnings of texts that the trained model continues, for the report."""
+
+    def __post_init__(self) -> None:
+        check(
+            bool(self.base) or self.method.name == "full",
+            f"method.name is {self.method.name}, but base is empty, and all weights of a new model learn: "
+            "name a base to go on with, or set method.name to full",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

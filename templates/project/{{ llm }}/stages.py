@@ -52,6 +52,7 @@ def train(config: TrainConfig) -> Run:
     """Pretrain on plain text, from nothing or from a base, and compare with counting five bytes."""
     texts = read_texts(config)
     prepare_device(config.training)
+    config = replace(config, base=base_to_continue(config))
     opened = open_base(config) if config.base else None  # before there is a run: the base may be refused
     this_run = start("train", config, config.training.resume)
     this_run.record_data(fingerprint(find_files(config.corpus.files)))
@@ -101,14 +102,22 @@ def make_model(config: TrainConfig, texts: TextSplits, run: Run) -> Trainee:
     if not (tokenizer / "tokenizer.json").exists():  # a resumed run has it
         train_tokenizer(texts.train, sized(config.model).vocabulary, tokenizer)
     seed_everything(config.training.seed)
-    return new_trainee(config.model, tokenizer, config.training.seed)
+    return new_trainee(config.model, config.method, tokenizer, config.training.seed)
+
+
+def base_to_continue(config: TrainConfig) -> str:
+    """Folder or hub name of the model to go on with, empty for a new one; of a run that is gone on with, the
+    one that it was started from."""
+    base = config.base
+    if config.training.resume:
+        base = start("train", config, config.training.resume).read_config(TrainConfig).base
+    return resolve_model(base, "train", "finetune") if base else ""
 
 
 def open_base(config: TrainConfig) -> Trainee:
-    """The model to go on with, all its weights learning."""
-    base = resolve_model(config.base, "train", "finetune")
-    say(f"Going on with {short_name(base)}.")
-    return open_trainee(base, MethodConfig(name="full"), config.training, hub=config.hub)
+    """The model to go on with, and the weights that `config.method` lets learn."""
+    say(f"Going on with {short_name(config.base)}, {config.method.name}.")
+    return open_trainee(config.base, config.method, config.training, hub=config.hub)
 
 
 def count_ngrams(texts: TextSplits) -> dict[str, Metrics]:

@@ -4,7 +4,7 @@ runs/train-20260131-142501/
     config.yaml        the whole configuration
     environment.json   versions, platform, device, seed, command, commit, fingerprint of the data
     metrics.json       the result
-    history.csv        one row per epoch
+    history.csv        one row per epoch, or validation
     tensorboard/  checkpoints/best  checkpoints/last  plots/*.png  report.html
 """
 
@@ -87,10 +87,22 @@ class Run:
         folder = next((place for place in places if (place / "config.yaml").exists()), self.folder)
         return shlex.join([*start, script, *words, "--training.resume", folder.as_posix()])
 
-    def log(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Write the row of an epoch to `history.csv`; a resumed run replaces the rows it makes again."""
+    def log(self, epoch: float, values: Mapping[str, float]) -> None:
+        """Write the row of an epoch, or of a part of one such as 0.25, to `history.csv`.
+
+        A resumed run replaces the rows it makes again.
+        """
         rows = [row for row in self.history() if row["epoch"] < epoch]
-        rows.append({"epoch": epoch, **{name: float(value) for name, value in values.items()}})
+        row = {"epoch": epoch, **{name: float(value) for name, value in values.items()}}
+        self._write_history([*rows, row])
+
+    def forget(self, epoch: float) -> None:
+        """Drop the rows after `epoch` from `history.csv`: a training that goes on will make them again."""
+        rows = self.history()
+        if any(row["epoch"] > epoch for row in rows):
+            self._write_history([row for row in rows if row["epoch"] <= epoch])
+
+    def _write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         text = io.StringIO()
         columns = list(dict.fromkeys(name for row in rows for name in row))
         writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -107,7 +119,12 @@ class Run:
             rows = [
                 {name: float(text) for name, text in row.items() if text} for row in csv.DictReader(lines)
             ]
-        return [{**row, "epoch": int(row["epoch"])} for row in rows]
+        return [{**row, "epoch": whole_number(row["epoch"])} for row in rows]
+
+
+def whole_number(value: float) -> float:
+    """The same number, as an int where it is one."""
+    return int(value) if value.is_integer() else value
 
 
 def new_run(stage: str, config: Any) -> Run:

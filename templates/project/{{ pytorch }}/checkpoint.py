@@ -12,7 +12,7 @@ the process is killed, there is one whole file.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from .errors import UserError
 
 History = list[dict[str, Any]]
-"""One dictionary per finished epoch: epoch, step, train_loss, validation_loss, learning_rate, seconds."""
+"""One dictionary per validation, so per finished epoch, or every `eval_steps` steps: epoch, step, train_loss,
+validation_loss, learning_rate, seconds."""
 
 WEIGHTS_FILE = "model.safetensors"
 STATE_FILE = "training.safetensors"
@@ -39,11 +40,11 @@ class Progress:
     Attributes:
         epochs_before: Epochs of earlier trainings in the same run, such as those with a frozen backbone.
         step: Optimizer steps done, over all epochs.
-        loss_sum: Sum of the losses of the rows seen in the epoch in progress.
-        seconds: Time spent on the epoch in progress.
-        best: Best value of the monitored column so far; None before the end of the first epoch.
-        best_epoch: Its epoch, from 1; 0 before the end of the first epoch.
-        history: A row per finished epoch of this training.
+        loss_sum: Sum of the losses of the rows seen since the last validation.
+        seconds: Time spent on training since then.
+        best: Best value of the monitored column so far; None before the first validation.
+        best_epoch: The epoch in its row; 0 before the first validation.
+        history: A row per validation of this training.
     """
 
     epochs_before: int = 0
@@ -51,13 +52,18 @@ class Progress:
     loss_sum: float = 0.0
     seconds: float = 0.0
     best: float | None = None
-    best_epoch: int = 0
+    best_epoch: float = 0
     history: History = field(default_factory=list)
 
     @property
-    def epoch(self) -> int:
-        """Number of the epoch in progress, from 1."""
-        return self.epochs_before + len(self.history) + 1
+    def validated_step(self) -> int:
+        """Optimizer steps done at the last validation."""
+        return self.history[-1]["step"] if self.history else 0
+
+    @property
+    def validations_since_best(self) -> int:
+        """How many rows of the history came after the best one."""
+        return sum(row["epoch"] > self.best_epoch for row in self.history)
 
 
 def save_weights(model: nn.Module, folder: Path) -> None:
@@ -122,11 +128,15 @@ def save_state(
     `scaler` is the state of the loss scaling of float16; `order` holds what decides which rows a step sees.
     """
     tensors = {f"model.{name}": tensor for name, tensor in changing_state(model).items()}
+    numbers: dict[str, float] = {}
     for weight, values in optimizer.state_dict()["state"].items():
-        for name, value in values.items():
+        for name, value in flat(values):
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{weight}.{name}"] = value
+            else:
+                numbers[f"{weight}.{name}"] = value
     state = {
+        "optimizer": numbers,
         "progress": asdict(progress),
         "scaler": dict(scaler),
         "order": dict(order),
@@ -158,7 +168,7 @@ def load_state(
             "or begin a new run without --training.resume."
         )
     weights: dict[str, Tensor] = {}
-    optimizer_state: dict[int, dict[str, Tensor]] = {}
+    optimizer_state: dict[int, dict[str, Any]] = {}
     for key, value in tensors.items():
         kind, name = key.split(".", 1)
         if kind == "model":
@@ -166,9 +176,21 @@ def load_state(
         else:
             weight, name = name.split(".", 1)
             optimizer_state.setdefault(int(weight), {})[name] = value
+    for key, number in state.get("optimizer", {}).items():
+        weight, name = key.split(".", 1)
+        optimizer_state.setdefault(int(weight), {})[name] = number
     _fill(model, weights, file)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": optimizer_state})
     return Progress(**state["progress"]), state["scaler"]
+
+
+def flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What an optimizer knows of a weight; bitsandbytes puts some of it into a dictionary within."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value)
+        else:
+            yield name, value
 
 
 def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

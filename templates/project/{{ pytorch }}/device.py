@@ -8,6 +8,8 @@ import os
 import platform
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -42,6 +44,12 @@ def prepare(config: TrainingConfig) -> None:
                 f"training.precision is bfloat16, but {torch.cuda.get_device_name()} cannot compute so: "
                 "set it to float16 or float32."
             )
+    if config.tf32 and not has_tf32(config):
+        raise UserError(
+            "training.tf32 is true, which needs an NVIDIA GPU since Ampere (A100, RTX 30): set it to false."
+        )
+    if config.optimizer == "adamw_8bit":
+        check_bitsandbytes(gpu)
     if config.compile and (missing := missing_compiler(gpu)):
         raise UserError(f"training.compile needs {missing}, which is missing: install it or set it to false.")
     seed_everything(config.seed)
@@ -50,6 +58,37 @@ def prepare(config: TrainingConfig) -> None:
 def uses_gpu(config: TrainingConfig) -> bool:
     """Whether training takes place on a GPU (NVIDIA, AMD, Intel or Apple)."""
     return config.device != "cpu" and torch.accelerator.is_available()
+
+
+def has_tf32(config: TrainingConfig) -> bool:
+    """Whether training takes place on a GPU that multiplies in TF32."""
+    nvidia = uses_gpu(config) and torch.cuda.is_available() and torch.version.hip is None
+    return nvidia and torch.cuda.get_device_capability()[0] >= 8
+
+
+@contextmanager
+def float32_products(config: TrainingConfig) -> Iterator[None]:
+    """Within this block, float32 matrices are multiplied as exactly as `config` says."""
+    before = torch.get_float32_matmul_precision()
+    if config.tf32:
+        torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def check_bitsandbytes(gpu: bool) -> None:
+    """Raise UserError where the optimizer with a state of 8 bits cannot be used."""
+    if not (gpu and torch.cuda.is_available()):
+        raise UserError(
+            "training.optimizer is adamw_8bit, which needs an NVIDIA or AMD GPU: set it to adamw or muon."
+        )
+    if not find_spec("bitsandbytes"):
+        raise UserError(
+            "training.optimizer is adamw_8bit, whose package is missing: install it with "
+            "`pip install bitsandbytes`, or set it to adamw."
+        )
 
 
 def missing_compiler(gpu: bool) -> str:

@@ -25,7 +25,7 @@ def make_optimizer(
         model: Whose weights learn.
         config: Which optimizer, its rate and its decay.
         output: Output layer, which Muon leaves to AdamW.
-        options: Handed to AdamW, such as `betas` or `fused`.
+        options: Handed to AdamW, such as `betas`, or `fused` where it is PyTorch's own.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     matrices: list[nn.Parameter] = []
@@ -42,7 +42,24 @@ def make_optimizer(
     ]
     if config.optimizer == "muon":
         return Muon(groups, matrices, lr=config.learning_rate, weight_decay=config.weight_decay, **options)
+    if config.optimizer == "adamw_8bit":
+        options.pop("fused", None)  # it always is
+        return adamw_8bit(model, groups, lr=config.learning_rate, **options)
     return torch.optim.AdamW(groups, lr=config.learning_rate, **options)
+
+
+def adamw_8bit(model: nn.Module, groups: list[dict[str, Any]], **options: Any) -> torch.optim.Optimizer:
+    """AdamW of bitsandbytes, whose moments have 8 bits.
+
+    Small tensors and embeddings keep 32: gradients of frequent and of rare tokens are too unlike.
+    """
+    from bitsandbytes.optim import AdamW8bit, GlobalOptimManager
+
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            GlobalOptimManager.get_instance().override_config(module.weight, "optim_bits", 32)
+    optimizer: torch.optim.Optimizer = AdamW8bit(groups, **options)
+    return optimizer
 
 
 def warmup_cosine(step: int, *, steps: int, warmup: int) -> float:

@@ -3,6 +3,7 @@
 one step:   for each batch: forward → loss → backward          (gradients add up)
             clip the gradient → optimizer → next step
 one epoch:  every row once → validation → checkpoints (best, last) → a row of the history
+            (with `eval_steps`, these last three come every so many steps instead)
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch.utils.data import Dataset
 from .batches import Plan, row_values, some_rows, training_loader
 from .checkpoint import STATE_FILE, History, Progress, load_state, load_weights, save_changes, save_state
 from .console import say
-from .device import make_accelerator
+from .device import float32_products, make_accelerator
 from .errors import UserError
 from .evaluation import Loss, evaluation_loader, mean_loss
 from .freezing import set_training_mode
@@ -83,7 +84,7 @@ def fit(
     loop = Loop(
         model, train, validation, config, run, loss=loss, monitor=monitor, optimizer=optimizer, phase=phase
     )
-    with explain_out_of_memory([*smaller_batches(config), *savings]):
+    with explain_out_of_memory([*smaller_batches(config), *savings]), float32_products(config):
         loop.train()
     return loop.progress.history
 
@@ -159,8 +160,9 @@ class Loop:
         if self.plan.weights is not None:
             self.order["weight"] = int(self.plan.weights.sum())
         self.patience = 0 if config.overfit_batches else config.patience
-        self.progress = Progress(epochs_before=max((int(row["epoch"]) for row in run.history()), default=0))
-        self.loss_sum = torch.zeros((), device=self.accelerator.device)  # of this process, in this epoch
+        before = max((row["epoch"] for row in run.history()), default=0)
+        self.progress = Progress(epochs_before=math.ceil(before))
+        self.loss_sum = torch.zeros((), device=self.accelerator.device)  # of this process, since validation
         self.losses = RecentLosses()
         if config.resume and (self.checkpoints / "last" / STATE_FILE).exists():
             self.restore()
@@ -174,6 +176,7 @@ class Loop:
             self.scaler.load_state_dict(scaler)
         if self.accelerator.is_main_process:
             self.loss_sum.fill_(self.progress.loss_sum)
+            self.run.forget(self.progress.epochs_before)
             for row in self.progress.history:
                 self.run.log(row["epoch"], {name: value for name, value in row.items() if name != "epoch"})
 
@@ -201,12 +204,14 @@ class Loop:
                 self.profile,
             ):
                 while self.goes_on():
-                    self.train_epoch(batches, stop, log)
-                    self.end_epoch(log)
+                    self.train_steps(batches, stop, log)
+                    self.validate(log)
                 if self.should_stop(stop, every=1):
                     raise self.interrupted()
             if self.stopped_early():
-                say(f"Stopped: no better value in {self.patience} epochs; kept epoch {progress.best_epoch}.")
+                times = "validations" if self.config.eval_steps else "epochs"
+                kept = f"kept epoch {progress.best_epoch:g}"
+                say(f"Stopped: no better value in {self.patience} {times}; {kept}.")
         except KeyboardInterrupt as interrupt:
             raise interrupt if interrupt.args else self.interrupted() from None
         if isinstance(self.profile, Profile) and self.accelerator.is_main_process:
@@ -217,10 +222,10 @@ class Loop:
         load_weights(self.model, self.checkpoints / "best")
         self.optimizer.zero_grad()
 
-    def train_epoch(self, batches: Iterator[Any], stop: Interruption, log: TrainingLog) -> None:
-        """Take the remaining optimizer steps of the epoch in progress."""
+    def train_steps(self, batches: Iterator[Any], stop: Interruption, log: TrainingLog) -> None:
+        """Take the optimizer steps that remain until the next validation."""
         progress, every = self.progress, self.config.checkpoint_steps
-        last_step = min((len(progress.history) + 1) * self.plan.steps_per_epoch, self.last_step)
+        last_step = min(self.next_validation(), self.last_step)
         began = time.perf_counter() - progress.seconds
         set_training_mode(self.trained)
         self.profile.start()
@@ -230,7 +235,7 @@ class Loop:
             progress.seconds = time.perf_counter() - began
             with self.part(LOGGING):
                 if log.wants_update():
-                    log.update(progress.epoch, progress.step, self.finite(loss))
+                    log.update(self.epoch, progress.step, self.finite(loss))
             if self.should_stop(stop, every=10):
                 self.save_last()
                 raise self.interrupted()
@@ -289,15 +294,14 @@ class Loop:
             step=self.progress.step,
         )
 
-    def end_epoch(self, log: TrainingLog) -> None:
-        """Validate, save, and write the row of the epoch."""
-        progress, plan = self.progress, self.plan
-        whole = progress.step == (len(progress.history) + 1) * plan.steps_per_epoch
-        if not whole:  # a dry run ends within an epoch: what is saved goes on from here as if it had not
+    def validate(self, log: TrainingLog) -> None:
+        """Validate, save, and write a row of the history."""
+        progress = self.progress
+        whole = progress.step == self.next_validation()
+        if not whole:  # a dry run ends in between: what is saved goes on from here as if it had not
             self.save_last()
-        seen = self.seen(plan.weights, whole)
-        train_loss = self.finite(self.total(self.loss_sum)) / seen
-        row = {"epoch": progress.epoch, "step": progress.step, "train_loss": train_loss}
+        train_loss = self.finite(self.total(self.loss_sum)) / self.seen(self.plan.weights)
+        row = {"epoch": self.epochs_done(), "step": progress.step, "train_loss": train_loss}
         if self.validation is not None:
             row["validation_loss"] = mean_loss(self.model, self.validation, self.loss, self.accelerator)
             self.finite(row["validation_loss"])
@@ -305,10 +309,10 @@ class Loop:
         row["learning_rate"] = self.peak_rates[0] * self.schedule(progress.step - 1)
         row["seconds"] = progress.seconds
         if self.tokens is not None:
-            row["tokens_per_second"] = self.seen(self.tokens, whole) / progress.seconds
+            row["tokens_per_second"] = self.seen(self.tokens) / progress.seconds
         best = progress.best is None or (whole and row[self.monitor] < progress.best)
         if best:
-            progress.best, progress.best_epoch = row[self.monitor], progress.epoch
+            progress.best, progress.best_epoch = row[self.monitor], row["epoch"]
             if self.accelerator.is_main_process:
                 save_changes(self.model, self.checkpoints / "best")
         progress.history.append(row)
@@ -316,30 +320,43 @@ class Loop:
         self.loss_sum.zero_()
         if whole:
             self.save_last()
-        log.epoch(row, best)
+        log.row(row, best)
 
     def goes_on(self) -> bool:
-        """Whether there is a step to take, or an epoch to end whose steps are all taken."""
+        """Whether there is a step to take, or steps that no row of the history has yet."""
         progress = self.progress
-        epochs = len(progress.history)
-        if epochs == self.config.epochs or self.stopped_early():
+        if self.stopped_early() or progress.validated_step >= self.config.epochs * self.plan.steps_per_epoch:
             return False
-        return progress.step < self.last_step or progress.step > epochs * self.plan.steps_per_epoch
+        return progress.step < self.last_step or progress.step > progress.validated_step
 
-    def steps_of_epoch(self) -> range:
-        """The optimizer steps done in the epoch in progress."""
-        return range(len(self.progress.history) * self.plan.steps_per_epoch, self.progress.step)
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch in progress, or just ended, from 1."""
+        return self.progress.epochs_before + max(-(-self.progress.step // self.plan.steps_per_epoch), 1)
 
-    def seen(self, values: np.ndarray | None, whole: bool) -> int:
-        """Rows seen in the epoch in progress, or the sum of their `values`."""
-        if whole:
+    def epochs_done(self) -> float:
+        """What the history's next row has as its epoch: with `eval_steps`, fractions as well."""
+        share = self.progress.step / self.plan.steps_per_epoch
+        if self.config.eval_steps and not share.is_integer():
+            return self.progress.epochs_before + share
+        return self.epoch
+
+    def next_validation(self) -> int:
+        """The step after which the history gets its next row: a function of its last one's step alone."""
+        every = self.config.eval_steps or self.plan.steps_per_epoch
+        end = self.config.epochs * self.plan.steps_per_epoch
+        return min((self.progress.validated_step // every + 1) * every, end)
+
+    def seen(self, values: np.ndarray | None) -> int:
+        """Rows seen since the last validation, or the sum of their `values`."""
+        first, end = self.progress.validated_step, self.progress.step
+        if first % self.plan.steps_per_epoch == 0 and end - first == self.plan.steps_per_epoch:
             return self.plan.rows if values is None else int(values.sum())
-        return sum(self.plan.total(step, values) for step in self.steps_of_epoch())
+        return sum(self.plan.total(step, values) for step in range(first, end))
 
     def stopped_early(self) -> bool:
-        """Whether the last `patience` epochs brought no better value."""
-        progress = self.progress
-        return 0 < self.patience <= progress.epoch - 1 - progress.best_epoch and progress.best is not None
+        """Whether the last `patience` rows of the history have no better value."""
+        return 0 < self.patience <= self.progress.validations_since_best
 
     def should_stop(self, stop: Interruption, *, every: int) -> bool:
         """Whether to stop for Ctrl-C; several processes agree on it, `every` so many steps."""
@@ -381,7 +398,7 @@ class Loop:
             return number
         place = self.losses.first_broken(self.plan, self.train_rows)
         raise UserError(
-            f"Loss or weights are {number} after step {self.progress.step} (epoch {self.progress.epoch}): "
+            f"Loss or weights are {number} after step {self.progress.step} (epoch {self.epoch}): "
             f"lower training.learning_rate (now {self.config.learning_rate:g}), set training.clip_norm "
             f"(now {self.config.clip_norm:g}) or look for extreme values in the data; "
             f"the checkpoints in {self.checkpoints} are of earlier steps{place}."

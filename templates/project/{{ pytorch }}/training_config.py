@@ -16,9 +16,11 @@ class TrainingConfig:
     batch_size: int = 128
     """Rows per batch, over all processes together, at least 1."""
 
-    optimizer: Literal["adamw", "muon"] = "adamw"
+    optimizer: Literal["adamw", "adamw_8bit", "muon"] = "adamw"
     """`muon` moves the matrices within the network in all directions alike (Jordan et al. 2024), the rest as
-    `adamw` does: much faster for language models from nothing, seldom better for others."""
+    `adamw` does: much faster for language models from nothing, seldom better for others. `adamw_8bit` keeps
+    AdamW's two moments in 8 bits (Dettmers et al. 2022): 2 bytes a weight instead of 8; needs a GPU and the
+    package bitsandbytes."""
 
     learning_rate: float = 1e-3
     """Peak learning rate, reached at the end of the warm-up; above 0."""
@@ -38,6 +40,10 @@ class TrainingConfig:
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the computation; weights stay float32. float16 needs a GPU."""
 
+    tf32: bool = False
+    """Multiply float32 matrices in TF32 (10 bits of mantissa instead of 23): several times faster on NVIDIA
+    GPUs since Ampere, and exact enough for most; bfloat16 is faster still and takes less memory."""
+
     compile: bool = False
     """Make few large operations of many small ones first (torch.compile): a wait of seconds to minutes at the
     start, then faster steps, the more so on a GPU. For batches of one shape, as in pretraining."""
@@ -51,11 +57,16 @@ class TrainingConfig:
     seed: int = 0
     """Start of every random number: initial weights, order of the rows, dropout. From 0 to 2**31 - 1."""
 
+    eval_steps: int = 0
+    """Validate, keep the best and save the last state every so many optimizer steps, and at the end of the
+    training: for a corpus whose epoch takes hours; 0 = once per epoch."""
+
     patience: int = 8
-    """Epochs without a better validation value after which training stops; 0 = never."""
+    """Epochs (with `eval_steps`: validations) without a better validation value after which training stops;
+    0 = never."""
 
     checkpoint_steps: int = 0
-    """Save the last state every so many optimizer steps, besides once per epoch; 0 = once per epoch only."""
+    """Save the last state every so many optimizer steps, besides at each validation; 0 = only then."""
 
     max_steps: int = 0
     """Stop after this many optimizer steps (a dry run), at the rates of the whole training; 0 = no limit."""
@@ -78,6 +89,7 @@ class TrainingConfig:
             "weight_decay",
             "clip_norm",
             "num_workers",
+            "eval_steps",
             "patience",
             "checkpoint_steps",
             "max_steps",

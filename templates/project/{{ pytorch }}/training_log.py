@@ -1,4 +1,4 @@
-"""What training shows and writes down: progress bar, a line per epoch, history.csv, curves."""
+"""What training shows and writes down: progress bar, a line per validation, history.csv, curves."""
 
 from __future__ import annotations
 
@@ -38,18 +38,20 @@ class TrainingLog:
         if self.tracking:
             self.tracking.log({"loss/step": loss}, step)
 
-    def epoch(self, row: Mapping[str, Any], best: bool) -> None:
-        """Write down the row of a finished epoch."""
+    def row(self, row: Mapping[str, Any], best: bool) -> None:
+        """Write down a row of the history."""
         if self.tracking is None:
             return
         loss = f"loss {row['train_loss']:.4g}"
-        self.bar.update(self.task, completed=row["step"], description=f"epoch {row['epoch']}  {loss}")
+        epoch, step = row["epoch"], row["step"]
+        self.bar.update(self.task, completed=step, description=f"epoch {epoch:g}  {loss}")
         self.run.log(row["epoch"], {name: value for name, value in row.items() if name != "epoch"})
         drawn = ("train_loss", "validation_loss", "learning_rate", "tokens_per_second")
         self.tracking.log({name: row[name] for name in drawn if name in row}, row["step"])
         validation = f"  validation {row['validation_loss']:.4g}" if "validation_loss" in row else ""
         speed = f"  {row['tokens_per_second']:,.0f} tokens/s" if "tokens_per_second" in row else ""
-        say(f"epoch {row['epoch']:3}  {loss}{validation}{speed}{'  best' if best else ''}")
+        place = f"epoch {epoch:3}" if isinstance(epoch, int) else f"step {step} (epoch {epoch:.3g})"
+        say(f"{place}  {loss}{validation}{speed}{'  best' if best else ''}")
 
 
 @contextmanager

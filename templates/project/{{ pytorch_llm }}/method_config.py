@@ -1,4 +1,4 @@
-"""Which weights fine-tuning changes, and how."""
+"""Which weights training changes, and how."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class MethodConfig:
     """Blocks that `last_layers` trains, counted from the end; 1 or more."""
 
     gradient_checkpointing: bool = False
-    """Compute activations again instead of keeping them: less memory, about a third more time."""
+    """Compute each block's activations again in the backward pass instead of keeping them: the same
+    gradients, less memory, about a third more time. For a new model as well."""
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the field, for a value that cannot work."""

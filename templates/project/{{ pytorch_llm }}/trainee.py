@@ -113,13 +113,14 @@ class Trainee:
 class NewTrainee(Trainee):
     """Our own decoder, with a tokenizer trained on the corpus."""
 
-    def __init__(self, decoder: Decoder, tokenizer: Path) -> None:
+    def __init__(self, decoder: Decoder, method: MethodConfig, tokenizer: Path) -> None:
         super().__init__(
             decoder,
             decoder.config.max_position_embeddings,
             betas=(0.9, 0.95),  # as GPT-3 and Llama were pretrained: noisy gradients, forgotten sooner
-            savings=["a smaller model.preset"],
+            savings=[*checkpointing(method), "a smaller model.preset"],
         )
+        decoder.model.gradient_checkpointing = method.gradient_checkpointing
         self.decoder = decoder
         self.tokenizer = tokenizer
         tokens = TextTokenizer(tokenizer)
@@ -174,12 +175,13 @@ class OpenedTrainee(Trainee):
         self.tokenizer.save_pretrained(folder)
 
 
-def new_trainee(config: ModelConfig, tokenizer: Path, seed: int) -> Trainee:
-    """A decoder with new random weights for the tokenizer in the folder `tokenizer`."""
+def new_trainee(config: ModelConfig, method: MethodConfig, tokenizer: Path, seed: int) -> Trainee:
+    """A decoder with new random weights, which all learn, for the tokenizer in the folder `tokenizer`."""
     config = sized(config)
     vocabulary = TextTokenizer(tokenizer).vocabulary  # a small corpus gives fewer tokens than asked for
     seed_everything(seed)
-    return NewTrainee(Decoder(decoder_config(config, vocabulary), dropout=config.dropout), tokenizer)
+    decoder = Decoder(decoder_config(config, vocabulary), dropout=config.dropout)
+    return NewTrainee(decoder, method, tokenizer)
 
 
 def decoder_config(config: ModelConfig, vocabulary: int) -> DecoderConfig:
@@ -227,9 +229,14 @@ def has_fused(config: TrainingConfig) -> bool:
     return unscaled and device is not None and device.type in ("cpu", "cuda", "xpu", "mps")
 
 
+def checkpointing(method: MethodConfig) -> list[str]:
+    """Gradient checkpointing, where it is not on."""
+    return [] if method.gradient_checkpointing else ["method.gradient_checkpointing true (now false)"]
+
+
 def less_memory(method: MethodConfig) -> list[str]:
     """What takes less memory than training as `method` says."""
-    savings = [] if method.gradient_checkpointing else ["method.gradient_checkpointing true (now false)"]
+    savings = checkpointing(method)
     if method.name not in LORA_METHODS:
         savings.append(f"method.name lora (now {method.name})")
     elif method.name != "qlora":

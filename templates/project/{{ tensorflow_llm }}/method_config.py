@@ -1,4 +1,4 @@
-"""Which weights fine-tuning changes, and how."""
+"""Which weights training changes, and how."""
 
 from __future__ import annotations
 

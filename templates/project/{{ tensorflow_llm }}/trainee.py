@@ -128,8 +128,8 @@ class Trainee:
         return f"Memory does not suffice for this training: try {', or '.join(ways)}."
 
 
-def new_trainee(config: ModelConfig, tokenizer: Path, seed: int) -> Trainee:
-    """A Qwen 3 of KerasHub with new random weights, for the tokenizer in the folder `tokenizer`.
+def new_trainee(config: ModelConfig, method: MethodConfig, tokenizer: Path, seed: int) -> Trainee:
+    """A Qwen 3 of KerasHub with new random weights, which all learn, for the tokenizer in `tokenizer`.
 
     RMSNorm, also of queries and keys, rotary embeddings, grouped-query attention, SwiGLU. Raises UserError
     for what that architecture has not.
@@ -161,7 +161,7 @@ def new_trainee(config: ModelConfig, tokenizer: Path, seed: int) -> Trainee:
         Qwen3Tokenizer(vocabulary, merges), sequence_length=config.context
     )
     opened = Opened(Qwen3CausalLM(backbone, preprocessor), text_tokenizer, config.context, "the new model")
-    return Trainee(opened, MethodConfig(name="full"), new=True)
+    return Trainee(opened, method, new=True)
 
 
 def open_trainee(
