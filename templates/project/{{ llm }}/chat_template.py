@@ -31,6 +31,7 @@ class Message(TypedDict):
 Span = tuple[int, int]  # characters from, up to but not with
 
 CHATML = """\
+END_OF_TURN = "<|im_end|>"
 {%- for message in messages -%}
     {{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' -}}
 {%- endfor -%}
@@ -38,7 +39,30 @@ CHATML = """\
     {{- '<|im_start|>assistant\\n' -}}
 {%- endif -%}
 """
-START, END = "\ufdd0", "\ufdd1"  # Unicode keeps these two out of texts: they may mark places in one
+THOUGHT, THOUGHT_END = "<think>", "</think>"
+# Unicode keeps these out of texts: they may mark places in one.
+START, END, ANSWER = "\ufdd0", "\ufdd1", "\ufdd2"
+
+# What `ChatTemplate.suited` puts around a template, to write another header of an answer than its own.
+BEFORE_OWN = "{% set answer_wanted = add_generation_prompt %}{% set add_generation_prompt = false %}\n"
+AFTER_OWN = "{% if answer_wanted %}"
+PROBES: tuple[tuple[Role, ...], ...] = (("user",), ("user", "assistant", "user"), ("system", "user"))
+
+
+def chatml(start: str = "", end: str = END_OF_TURN) -> str:
+    """ChatML for a tokenizer that puts `start` before a text, and for a model that ends a turn with `end`."""
+    opening = f"{{{{- {start!r} -}}}}\n" if start else ""
+    return opening + CHATML.replace(END_OF_TURN, end)
+
+
+def answer(content: str) -> Message:
+    """A turn of the assistant."""
+    return {"role": "assistant", "content": content}
+
+
+def thinking(thought: str, said: str) -> str:
+    """An answer with the thought before it, as models that think write it."""
+    return f"{THOUGHT}\n{thought}\n{THOUGHT_END}\n\n{said}"
 
 
 class GenerationTag(Extension):

@@ -33,7 +33,7 @@ def measure_text(model: TextModel, texts: Sequence[str], *, context: int, batch_
     context = min(context, model.context)
     windows: list[Example] = []
     for text in texts:
-        tokens = [model.end, *model.encode(text).tokens]
+        tokens = [*(model.start or [model.end]), *model.encode(text).tokens]
         windows += evaluation_windows(tokens, context, max(context // 2, 1))
     losses = np.concatenate(model.token_losses(windows, batch_size))
     return text_metrics(
@@ -136,4 +136,5 @@ def answer_prompts(
 
 def continue_texts(model: TextModel, beginnings: Sequence[str], longest: int = 64) -> list[str]:
     """How the model continues each beginning, as plain text."""
-    return model.generate(list(beginnings), greedy(longest)) if beginnings else []
+    opening = model.decode(model.start)
+    return model.generate([opening + one for one in beginnings], greedy(longest)) if beginnings else []

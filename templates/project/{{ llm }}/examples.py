@@ -44,16 +44,18 @@ Render = Callable[[list[Message], bool], str]
 Encode = Callable[[str], Encoded]
 
 
-def text_blocks(documents: Sequence[Sequence[int]], context: int, end: int) -> list[Example]:
-    """Join documents, each followed by the token `end`, and cut them into blocks for pretraining.
+def text_blocks(
+    documents: Sequence[Sequence[int]], context: int, end: int, start: Sequence[int] = ()
+) -> list[Example]:
+    """Join documents, each between the tokens `start` and `end`, and cut them into blocks for pretraining.
 
     A block has `context` + 1 tokens, the last may have fewer. Blocks overlap by one token, the last of one is
     the first of the next, so that every token but the very first is predicted once.
     """
-    pieces = [np.append(np.asarray(document, dtype=np.int32), np.int32(end)) for document in documents]
-    tokens = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
+    pieces = [part for document in documents for part in (start, document, [end])]
+    tokens = np.concatenate([np.asarray(piece, dtype=np.int32) for piece in [[], *pieces]])
     return [
-        example_of(tokens[start : start + context + 1], 1) for start in range(0, len(tokens) - 1, context)
+        example_of(tokens[place : place + context + 1], 1) for place in range(0, len(tokens) - 1, context)
     ]
 
 

@@ -59,7 +59,7 @@ def train(config: TrainConfig) -> Run:
     context = min(sized(config.model).context, model.context)
     say(f"{trainee.parameters:,} weights, {trainee.trainable:,} of them learn; {context} tokens at a time.")
     train_blocks, validation_blocks = (
-        text_blocks([model.encode(text).tokens for text in part], context, model.end)
+        text_blocks([model.encode(text).tokens for text in part], context, model.end, model.start)
         for part in (texts.train, texts.validation)
     )
     trainee.fit(train_blocks, validation_blocks, config.training, this_run)
