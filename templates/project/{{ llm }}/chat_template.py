@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import jinja2
 from jinja2 import nodes
@@ -22,10 +22,11 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 class Message(TypedDict):
-    """One turn of a conversation."""
+    """One turn of a conversation; an answer of weight 0 is read, but not learned."""
 
     role: Role
     content: str
+    weight: NotRequired[int]
 
 
 Span = tuple[int, int]  # characters from, up to but not with

@@ -80,7 +80,7 @@ def measure_chats(
         len(message["content"].encode())
         for conversation in conversations
         for message in conversation.messages
-        if message["role"] == "assistant"
+        if is_learned(message)
     )
     figures = text_metrics(float(losses.sum(dtype=np.float64)), len(losses), spoken)
     chosen = some_of(conversations, answers)

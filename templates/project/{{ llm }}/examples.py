@@ -169,10 +169,14 @@ def assistant_spans(messages: list[Message], text: str, render: Render) -> list[
     """
     tagged = getattr(render, "assistant_spans", lambda _: None)(messages)
     if tagged is not None:
-        return tagged
+        if all(is_learned(message) for message in answers):
+            return tagged
+        if len(tagged) != len(answers):
+            raise cannot_mark("its tags are not one pair for each answer, and some answers have weight 0")
+        return [span for span, message in zip(tagged, answers, strict=True) if is_learned(message)]
     spans = []
     for place, message in enumerate(messages):
-        if message["role"] != "assistant":
+        if not is_learned(message):
             continue
         content = message["content"].strip()
         start = start_of_turn(text, render, messages[:place], content)
@@ -234,3 +238,8 @@ def cannot_mark(reason: str) -> UserError:
         "put {% generation %} and {% endgeneration %} around what the assistant writes, in a copy of it "
         "that chats.chat_template names."
     )
+def is_learned(message: Message) -> bool:
+    """Whether a turn is an answer that the model learns to write."""
+    return message["role"] == "assistant" and message.get("weight") != 0
+
+
