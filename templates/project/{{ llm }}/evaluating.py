@@ -10,7 +10,7 @@ import numpy as np
 from .config import ChatDataConfig, SamplingConfig
 from .conversations import Conversation, Message
 from .errors import UserError
-from .examples import Example, encode_conversation, evaluation_windows
+from .examples import Example, encode_conversation, evaluation_windows, is_learned, without_thoughts
 from .metrics import Metrics, exact_match, text_metrics
 from .text_model import TextModel
 
@@ -73,7 +73,10 @@ def measure_chats(
     answer_tokens: int,
     batch_size: int = 16,
 ) -> tuple[Metrics, list[Answer]]:
-    """Loss on the assistant's turns, and of `answers` conversations how often the last turn is exact."""
+    """Loss on the assistant's turns, and of `answers` conversations how often the last turn is exact.
+
+    Thoughts before an answer (`<think>`) need not be the same.
+    """
     examples = encode_all(conversations, model, config)
     losses = np.concatenate(model.token_losses(examples, batch_size))
     spoken = sum(
@@ -86,7 +89,9 @@ def measure_chats(
     chosen = some_of(conversations, answers)
     given = answer_all(model, chosen, answer_tokens)
     if given:
-        exact = exact_match([one.answer for one in given], [one.expected for one in given])
+        exact = exact_match(
+            [without_thoughts(one.answer) for one in given], [without_thoughts(one.expected) for one in given]
+        )
         figures = {"exact_match": exact, **figures}
     return figures, given
 

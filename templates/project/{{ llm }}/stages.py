@@ -29,7 +29,7 @@ from .evaluating import (
     measure_text,
     some_of,
 )
-from .examples import text_blocks
+from .examples import hold_thoughts, is_learned, text_blocks
 from .fingerprints import fingerprint
 from .method_config import MethodConfig
 from .metrics import HIGHER_IS_BETTER, Metrics
@@ -126,7 +126,7 @@ def finetune(config: FinetuneConfig) -> Run:
     chats = read_chats(config.chats)
     prepare_device(config.training)
     config = replace(config, base=base_of(config))
-    trainee = open_for_finetuning(config, config.method)  # before there is a run: the base may be refused
+    trainee = open_for_finetuning(config, config.method, chats)  # before a run: the base may be refused
     this_run = start("finetune", config, config.training.resume)
     this_run.record_data(fingerprint(chat_files(config.chats)))
     model = trainee.text_model()
@@ -180,7 +180,7 @@ def finetune(config: FinetuneConfig) -> Run:
 def train_all_weights(config: FinetuneConfig, chats: Splits, run: Run) -> Metrics:
     """Full fine-tuning of the same base on the same conversations."""
     say("The same with all weights, to compare:")
-    trainee = open_for_finetuning(config, MethodConfig(name="full"))
+    trainee = open_for_finetuning(config, MethodConfig(name="full"), chats)
     model = trainee.text_model()
     where = Run(run.folder / "all_weights", run.stage)
     where.folder.mkdir(exist_ok=True)
@@ -210,11 +210,17 @@ def measure_and_ask(
     return figures, answer_prompts(model, prompts, system=config.chats.system, longest=longest), answers
 
 
-def open_for_finetuning(config: FinetuneConfig, method: MethodConfig) -> Trainee:
-    """The base with the weights that `method` lets learn."""
+def open_for_finetuning(config: FinetuneConfig, method: MethodConfig, chats: Splits) -> Trainee:
+    """The base with the weights that `method` lets learn, and a chat template for what `chats` teach."""
     seed_everything(config.training.seed)
+    answers = (turn["content"] for chat in chats.train for turn in chat.messages if is_learned(turn))
     return open_trainee(
-        config.base, method, config.training, hub=config.hub, chat_template=config.chats.chat_template
+        config.base,
+        method,
+        config.training,
+        hub=config.hub,
+        chat_template=config.chats.chat_template,
+        thoughts=hold_thoughts(answers),
     )
 
 
