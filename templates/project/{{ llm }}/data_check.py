@@ -314,9 +314,7 @@ def figures(findings: Findings, config: ChatDataConfig) -> dict[str, Any]:
 
 def thinking(findings: Findings) -> str:
     """What the thoughts mean for the model, in a few words."""
-    if not findings.thinking:
-        return "a model that can think learns to answer without"
-    return "the model learns to think first"
+    return "the model learns to think first" if findings.thinking else "a model that thinks learns not to"
 
 
 def summary(findings: Findings, config: ChatDataConfig) -> list[dict[str, object]]:

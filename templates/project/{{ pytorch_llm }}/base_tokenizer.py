@@ -76,6 +76,8 @@ def set_chat_template(
         suited = own.suited(thoughts)
         if suited.source != own.source:
             tokenizer.chat_template = suited.source
+            how = "with" if thoughts else "without"
+            say(f"{name} learns answers {how} thoughts: its chat template asks for them so from now on.")
 
 
 def fit_embeddings(model: Any, tokenizer: PreTrainedTokenizerBase, name: str, *, may_grow: bool) -> None:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from .chat_template import read_template
 from .config import ModelConfig
+from .console import say
 from .data import make_dataset, make_rows
 from .decoder_presets import sized
 from .device import seed_everything
@@ -184,7 +185,10 @@ def open_trainee(
     if chat_template:
         opened.tokenizer.render = read_template(chat_template, opened.tokenizer.special_tokens)
     if thoughts is not None:
-        opened.tokenizer.render = opened.tokenizer.render.suited(thoughts)
+        own, opened.tokenizer.render = opened.tokenizer.render, opened.tokenizer.render.suited(thoughts)
+        if opened.tokenizer.render.source != own.source:
+            how = "with" if thoughts else "without"
+            say(f"{base} learns answers {how} thoughts: its chat template asks for them so from now on.")
     if method.name == "lora":
         enable_lora(opened.model, method.rank, lora_layers(opened.model))
     elif method.name == "frozen_embeddings":
