@@ -1,9 +1,9 @@
 """The formats that conversations are kept in: which one a file has, and how each is read and written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .chat_template import Message, Role
+from .chat_template import Message, Role, thinking
 from .data_files import BadLine
 
 ROLES: dict[str, Role] = {
@@ -33,6 +33,16 @@ PAIRS = (
 )
 PROMPTS = ("prompt", "question", "query", "instruction")
 TEXTS = ("text", "content")
+CALLS = ("tool_calls", "function_call")
+TOOLS = ("tools", "functions")
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+TOOLS_LEFT_OUT = (
+    "conversations whose definitions of tools (tools, functions) were left out: what the model shall know of "
+    "them must be in the system message"
+)
+THOUGHTS_MOVED = (
+    "conversations whose thoughts (reasoning_content) were put before the answer, in <think> and </think>"
+)
 KNOWN = (
     "messages (role, content), conversations (from, value), instruction and output, prompt and completion, "
     "question and answer, chosen and rejected, text"
@@ -141,12 +151,48 @@ def parse_turn(turn: Any, place: int) -> Message:
         raise BadLine(f"turn {place} has no role; its fields are {fields(turn)}")
     if not isinstance(role, str) or role.strip().lower() not in ROLES:
         raise BadLine(f"turn {place} has the role {shorten(role)}; known are {', '.join(ROLES)}")
-    if turn.get("tool_calls"):
-        raise BadLine(f"turn {place} has tool_calls, which are not learned: write the call into its content")
+    call = next((name for name in CALLS if turn.get(name)), None)
+    if call:
+        raise BadLine(f"turn {place} has {call}, which are not learned: write the call into its content")
     name = "content" if "content" in turn else "value"
     if name not in turn:
         raise BadLine(f"turn {place} has no content; its fields are {fields(turn)}")
-    return {"role": ROLES[role.strip().lower()], "content": text_of(turn[name], f"turn {place}")}
+    weight = turn.get("weight")
+    if weight not in (None, 0, 1):
+        raise BadLine(f"turn {place} has the weight {shorten(weight)}; known are 0 (read) and 1 (learned)")
+    message: Message = {
+        "role": ROLES[role.strip().lower()],
+        "content": text_of(turn[name], f"turn {place}"),
+    }
+    if message["role"] == "assistant":
+        message["content"] = with_thoughts(message["content"], thoughts_of(turn))
+        if weight == 0:
+            message["weight"] = 0
+    return message
+
+
+def thoughts_of(turn: Mapping[str, Any]) -> str:
+    """What the assistant thinks, where it stands in a field of its own; empty where there is none."""
+    found = next((turn[name] for name in THOUGHTS if isinstance(turn.get(name), str)), "")
+    return found.strip()
+
+
+def with_thoughts(content: str, thoughts: str) -> str:
+    """An answer with the thoughts before it, as models that think write them."""
+    if not thoughts or thoughts in content:
+        return content
+    return thinking(thoughts, content.lstrip())
+
+
+def remarks(record: Any) -> Iterator[str]:
+    """What is not taken from a record as it stands: each remark once."""
+    if not isinstance(record, Mapping):
+        return
+    if any(record.get(name) for name in TOOLS):
+        yield TOOLS_LEFT_OUT
+    turns: list[Any] = next((record[name] for name in LISTS if isinstance(record.get(name), list)), [])
+    if any(isinstance(turn, Mapping) and thoughts_of(turn) for turn in turns):
+        yield THOUGHTS_MOVED
 
 
 def text_of(content: Any, where: str) -> str:
@@ -242,8 +288,11 @@ def write(messages: Sequence[Message], form: str) -> dict[str, Any]:
     if form == "messages":
         return {"messages": [dict(message) for message in messages]}
     if form == "sharegpt":
+        weights = [{"weight": one["weight"]} if "weight" in one else {} for one in messages]
         named = [{"from": SHAREGPT_ROLES[one["role"]], "value": one["content"]} for one in messages]
-        return {"conversations": named}
+        return {"conversations": [turn | weight for turn, weight in zip(named, weights, strict=True)]}
+    if any("weight" in one for one in messages):
+        raise BadLine(f"has an answer of weight 0, which {form} cannot hold")
     system = [one["content"] for one in messages if one["role"] == "system"]
     turns = [one for one in messages if one["role"] != "system"]
     if form == "prompt_completion":

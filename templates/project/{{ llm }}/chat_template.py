@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import jinja2
 from jinja2 import nodes
@@ -22,14 +22,16 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 class Message(TypedDict):
-    """One turn of a conversation."""
+    """One turn of a conversation; an answer of weight 0 is read, but not learned."""
 
     role: Role
     content: str
+    weight: NotRequired[int]
 
 
 Span = tuple[int, int]  # characters from, up to but not with
 
+END_OF_TURN = "<|im_end|>"
 CHATML = """\
 {%- for message in messages -%}
     {{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' -}}
@@ -38,7 +40,30 @@ CHATML = """\
     {{- '<|im_start|>assistant\\n' -}}
 {%- endif -%}
 """
-START, END = "\ufdd0", "\ufdd1"  # Unicode keeps these two out of texts: they may mark places in one
+THOUGHT, THOUGHT_END = "<think>", "</think>"
+# Unicode keeps these out of texts: they may mark places in one.
+START, END, ANSWER = "\ufdd0", "\ufdd1", "\ufdd2"
+
+# What `ChatTemplate.suited` puts around a template, to write another header of an answer than its own.
+BEFORE_OWN = "{% set answer_wanted = add_generation_prompt %}{% set add_generation_prompt = false %}\n"
+AFTER_OWN = "{% if answer_wanted %}"
+PROBES: tuple[tuple[Role, ...], ...] = (("user",), ("user", "assistant", "user"), ("system", "user"))
+
+
+def chatml(start: str = "", end: str = END_OF_TURN) -> str:
+    """ChatML for a tokenizer that puts `start` before a text, and for a model that ends a turn with `end`."""
+    opening = f"{{{{- {start!r} -}}}}\n" if start else ""
+    return opening + CHATML.replace(END_OF_TURN, end)
+
+
+def answer(content: str) -> Message:
+    """A turn of the assistant."""
+    return {"role": "assistant", "content": content}
+
+
+def thinking(thought: str, said: str) -> str:
+    """An answer with the thought before it, as models that think write it."""
+    return f"{THOUGHT}\n{thought}\n{THOUGHT_END}\n\n{said}"
 
 
 class GenerationTag(Extension):
@@ -113,11 +138,56 @@ class ChatTemplate:
                 place += 1
         return spans
 
+    def suited(self, thoughts: bool) -> "ChatTemplate":
+        """The template for a model that is taught answers with or without thoughts (`<think>`).
+
+        What stands before a finished answer, after which it is learned, may be another thing than the header
+        of an answer to be written: Qwen 3's template has `<think>\\n\\n</think>\\n\\n` only in the former,
+        DeepSeek R1's `<think>\\n` only in the latter. The header becomes what stands before a finished
+        answer, for every program that reads the template; with thoughts, which the model shall learn to
+        write, what stands before them. It stays the template's own where that agrees, and where `generation`
+        tags say what the model writes.
+        """
+        source = self.source
+        if source.startswith(BEFORE_OWN):
+            source = source.removeprefix(BEFORE_OWN).rpartition(AFTER_OWN)[0]
+        own = ChatTemplate(source, self.special_tokens, self.name)
+        header = own.taught_header(thoughts)
+        if not header:
+            return own
+        own_text = source.removesuffix("\n")  # as Jinja does at the end of a template
+        ending = f"{AFTER_OWN}{{{{ {header!r} }}}}{{% endif %}}"
+        return ChatTemplate(f"{BEFORE_OWN}{own_text}{ending}", self.special_tokens, self.name)
+
+    def taught_header(self, thoughts: bool) -> str:
+        """What stands before the answer in a finished conversation; empty where it is as when asked for."""
+        content = thinking(ANSWER, "So.") if thoughts else ANSWER
+        headers = set()
+        for roles in PROBES:
+            before: list[Message] = [{"role": role, "content": "Hi."} for role in roles]
+            try:
+                asked, silent = self(before, True), self(before, False)
+                finished = self.render_marked([*before, answer(content)], False)
+            except UserError:  # such as a template that takes no system message
+                continue
+            taught, found, _ = finished.partition(ANSWER)
+            if START in finished or not found or not taught.startswith(silent):
+                return ""
+            if thoughts:
+                same = taught.startswith(asked)
+                taught = taught.rstrip().removesuffix(THOUGHT)
+            else:
+                same = taught.rstrip() == asked.rstrip()
+            # A space before an answer is no part of the header: it is in one token with the first word.
+            same = same and not asked.endswith(" ")
+            headers.add("" if same else taught.removeprefix(silent).rstrip(" "))
+        return headers.pop() if len(headers) == 1 else ""
+
     def render_marked(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
         """Render with the marks of the `generation` tags in the text."""
         try:
             return self.template.render(
-                messages=[dict(message) for message in messages],
+                messages=[{"role": one["role"], "content": one["content"]} for one in messages],
                 add_generation_prompt=add_generation_prompt,
                 tools=None,
                 documents=None,

@@ -171,7 +171,8 @@ class ChatDataConfig:
     oldest turns left out, the system message kept."""
 
     chat_template: str = ""
-    """File with a Jinja chat template; empty: the tokenizer's own, or ChatML where it has none."""
+    """File with a Jinja chat template; empty: the tokenizer's own, or ChatML where it has none. Where no
+    answer holds thoughts (`<think>`), it comes to ask for answers without."""
 
     seed: int = 0
     """Of the choice which conversations are validation and test ones."""

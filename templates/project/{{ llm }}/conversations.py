@@ -10,12 +10,13 @@ from hashlib import blake2b
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-from .chat_formats import UnknownFormat, detect_format, parse, parse_preference, system_of
+from .chat_formats import UnknownFormat, detect_format, parse, parse_preference, remarks, system_of
 from .chat_template import Message
 from .config import ChatDataConfig
 from .console import say
 from .data_files import BadLine, Record, Unreadable, named_lines, read_records
 from .errors import UserError
+from .examples import is_learned
 
 Item = TypeVar("Item")
 LOOKED_AT = 100  # records from which the format is told
@@ -25,7 +26,7 @@ SIGNS = " .,:;!?。，、：；！？\"'"
 
 @dataclass(frozen=True)
 class Conversation:
-    """A conversation that something can be learned from: it ends with the assistant's turn.
+    """A conversation that something can be learned from: it ends with an answer that is learned.
 
     Attributes:
         messages: perhaps a system message, then a user's turn first.
@@ -95,6 +96,9 @@ class Reading:
 
 NO_ANSWER = "conversations without an answer of the assistant left out"
 CUT = "conversations that end with another's turn cut after the assistant's last"
+UNLEARNED = "answers of weight 0, which are read but not learned"
+ALL_UNLEARNED = "conversations whose answers all have weight 0 left out"
+CUT_UNLEARNED = "conversations that end with an answer of weight 0 cut after the last that is learned"
 JOINED = "turns of the user joined with the one before"
 
 
@@ -126,6 +130,7 @@ def iterate_conversations(path: str, config: ChatDataConfig, reading: Reading) -
     def conversation(record: Any, line: int) -> Conversation | None:
         system = system_of(record) or config.system
         messages = put_in_order(parse(record, reading.form), system, reading.notes)
+        reading.notes.update(remarks(record))
         return Conversation(tuple(messages), line) if messages else None
 
     records = open_records(path, config.format, reading)
@@ -154,6 +159,7 @@ def iterate_preferences(path: str, config: ChatDataConfig, reading: Reading) -> 
             raise BadLine("chosen and rejected are the same")
         answered: list[Message] = [*prompt, {"role": "assistant", "content": chosen}]
         messages = put_in_order(answered, system_of(record) or config.system, reading.notes)
+        reading.notes.update(remarks(record))
         return Preference(tuple(messages[:-1]), chosen, rejected, line)
 
     records = open_records(path, config.format, reading)
@@ -207,11 +213,11 @@ def put_in_order(messages: Sequence[Message], system: str, notes: Counter[str]) 
     """Check the order of the turns, and set right what has one meaning only.
 
     An empty system message is left out. Two turns of the user in a row become one, with an empty line between
-    them. What follows the assistant's last turn is cut off, as there is nothing to learn from it. Two turns
-    of the assistant in a row may be two answers to choose from, so they are refused.
+    them. What follows the last answer that is learned is cut off, as there is nothing to learn from it. Two
+    turns of the assistant in a row may be two answers to choose from, so they are refused.
 
     Returns:
-        The messages; none where the assistant says nothing.
+        The messages; none where the assistant says nothing that is learned.
 
     Raises:
         BadLine: what is wrong.
@@ -237,12 +243,16 @@ def put_in_order(messages: Sequence[Message], system: str, notes: Counter[str]) 
         if role != "user" and before == "system":
             raise BadLine(f"turn {place} is the {role}'s, before any of the user")
         ordered.append(message)
-    last = max((place for place, one in enumerate(ordered) if one["role"] == "assistant"), default=-1)
+    last = max((place for place, one in enumerate(ordered) if is_learned(one)), default=-1)
+    unlearned = any(one["role"] == "assistant" for one in ordered[last + 1 :])
     if last < 0:
-        notes[NO_ANSWER] += 1
+        notes[ALL_UNLEARNED if unlearned else NO_ANSWER] += 1
         return []
     if last < len(ordered) - 1:
-        notes[CUT] += 1
+        notes[CUT_UNLEARNED if unlearned else CUT] += 1
+    only_read = sum(one["role"] == "assistant" and not is_learned(one) for one in ordered[:last])
+    if only_read:
+        notes[UNLEARNED] += only_read
     if system and ordered[0]["role"] != "system":
         return [{"role": "system", "content": system}, *ordered[: last + 1]]
     return ordered[: last + 1]

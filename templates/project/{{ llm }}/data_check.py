@@ -26,7 +26,7 @@ from .conversations import (
 from .data_files import place_name
 from .data_pages import check_page, shorten
 from .errors import UserError
-from .examples import Encode, Example, Render, Span, assistant_spans, whole_conversation
+from .examples import Encode, Example, hold_thoughts, is_learned, learned_text, whole_conversation
 from .runs import Run, new_run
 from .tokenizer import TextTokenizer
 
@@ -52,7 +52,8 @@ class Findings:
         reading: format, records, mistakes.
         conversations: those that can be used.
         duplicates, near: how many are the same as an earlier one, exactly or but for spelling.
-        with_system, turns: how many have a system message; turns of the assistant in all.
+        with_system, turns: how many have a system message; learned turns of the assistant in all.
+        thinking: how many have thoughts (`<think>`) in an answer.
         parts: conversations of each part, or why they cannot be divided.
         leaks: conversations that begin as one of the test file.
         unit: what lengths are counted in.
@@ -69,6 +70,7 @@ class Findings:
     near: int = 0
     with_system: int = 0
     turns: int = 0
+    thinking: int = 0
     parts: dict[str, int] | str = field(default_factory=dict)
     leaks: int | None = None
     unit: str = "tokens"
@@ -83,7 +85,7 @@ class Findings:
 class Reader:
     """How conversations become tokens: a chat template, and a tokenizer where there is one."""
 
-    render: Render
+    render: ChatTemplate
     encode: Encode | None
     name: str
     special_tokens: frozenset[str] = frozenset()
@@ -118,6 +120,7 @@ def check_conversations(config: ChatDataConfig, *, base: str = "latest", shown: 
     """
     reader = open_reader(base, config)
     findings = look_through(config)
+    reader = replace(reader, render=reader.render.suited(findings.thinking > 0))
     find_parts(findings, config)
     measure(findings, reader)
     run = new_run("check_data", config)
@@ -192,7 +195,9 @@ def look_through(config: ChatDataConfig) -> Findings:
         exact.add(key)
         alike.add(near)
         findings.with_system += conversation.messages[0]["role"] == "system"
-        findings.turns += sum(message["role"] == "assistant" for message in conversation.messages)
+        answers = [message["content"] for message in conversation.messages if is_learned(message)]
+        findings.turns += len(answers)
+        findings.thinking += hold_thoughts(answers)
         findings.conversations.append(conversation)
     if not findings.conversations:
         raise UserError(f"{findings.reading.describe_mistakes(config.file)}.")
@@ -239,8 +244,7 @@ def length_of(messages: list[Message], reader: Reader) -> tuple[int, int]:
     if reader.encode:
         example: Example = whole_conversation(messages, reader.render, reader.encode)
         return len(example.tokens), int(example.targets.sum())
-    text = reader.render(messages, False)
-    spans = assistant_spans(messages, text, reader.render)
+    text, spans = learned_text(messages, reader.render)
     return len(text), sum(stop - start for start, stop in spans)
 
 
@@ -256,9 +260,7 @@ def script_of(messages: Sequence[Message]) -> str:
 
 def marked(conversation: Conversation, reader: Reader) -> list[tuple[str, bool]]:
     """The rendered conversation in pieces, each with whether the model learns to write it."""
-    messages = list(conversation.messages)
-    text = reader.render(messages, False)
-    spans: list[Span] = assistant_spans(messages, text, reader.render)
+    text, spans = learned_text(list(conversation.messages), reader.render)
     borders = [0, *(place for span in spans for place in span), len(text)]
     pieces = [(text[start:stop], bool(odd % 2)) for odd, (start, stop) in enumerate(pairwise(borders))]
     return [piece for piece in pieces if piece[0]]
@@ -295,6 +297,7 @@ def figures(findings: Findings, config: ChatDataConfig) -> dict[str, Any]:
         "duplicates": findings.duplicates,
         "near_duplicates": findings.near,
         "system_messages": findings.with_system,
+        "with_thoughts": findings.thinking,
         "parts": findings.parts,
         "leaks": findings.leaks,
         "unit": findings.unit,
@@ -307,6 +310,11 @@ def figures(findings: Findings, config: ChatDataConfig) -> dict[str, Any]:
         "with_special_tokens": findings.special,
         "scripts": dict(findings.scripts.most_common()),
     }
+
+
+def thinking(findings: Findings) -> str:
+    """What the thoughts mean for the model, in a few words."""
+    return "the model learns to think first" if findings.thinking else "a model that thinks learns not to"
 
 
 def summary(findings: Findings, config: ChatDataConfig) -> list[dict[str, object]]:
@@ -323,6 +331,7 @@ def summary(findings: Findings, config: ChatDataConfig) -> list[dict[str, object
         ),
         ("conversations", total, f"{findings.turns / total:.1f} answers each"),
         ("with a system message", findings.with_system, ""),
+        ("with thoughts in an answer", findings.thinking, thinking(findings)),
         ("exact duplicates", findings.duplicates, ""),
         ("near duplicates", findings.near, "the same but for case, spaces, signs at the ends"),
         *((note, times, "") for note, times in reading.notes.items()),

@@ -11,7 +11,7 @@ from .config import ChatDataConfig, SamplingConfig
 from .console import say
 from .conversations import Conversation, Message
 from .errors import UserError
-from .examples import Example, encode_conversation, evaluation_windows
+from .examples import Example, encode_conversation, evaluation_windows, without_thoughts
 from .metrics import Metrics, exact_match, text_metrics
 from .text_model import TextModel
 
@@ -34,7 +34,7 @@ def measure_text(model: TextModel, texts: Sequence[str], *, context: int, batch_
     context = min(context, model.context)
     windows: list[Example] = []
     for text in texts:
-        tokens = [model.end, *model.encode(text).tokens]
+        tokens = [*(model.start or [model.end]), *model.encode(text).tokens]
         windows += evaluation_windows(tokens, context, max(context // 2, 1))
     losses = np.concatenate(model.token_losses(windows, batch_size))
     return text_metrics(
@@ -81,6 +81,8 @@ def measure_chats(
 ) -> tuple[Metrics, list[Answer]]:
     """Loss on the assistant's turns, and of `answers` conversations how often the last turn is exact.
 
+    Thoughts before an answer (`<think>`) need not be the same.
+
     Args:
         model: What is measured.
         conversations: Those that are answered.
@@ -96,7 +98,9 @@ def measure_chats(
     chosen = some_of(conversations, answers)
     given = answer_all(model, chosen, answer_tokens)
     if given:
-        exact = exact_match([one.answer for one in given], [one.expected for one in given])
+        exact = exact_match(
+            [without_thoughts(one.answer) for one in given], [without_thoughts(one.expected) for one in given]
+        )
         figures = {"exact_match": exact, **figures}
     return figures, given
 
@@ -146,4 +150,5 @@ def answer_prompts(
 
 def continue_texts(model: TextModel, beginnings: Sequence[str], longest: int = 64) -> list[str]:
     """How the model continues each beginning, as plain text."""
-    return model.generate(list(beginnings), greedy(longest)) if beginnings else []
+    opening = model.decode(model.start)
+    return model.generate([opening + one for one in beginnings], greedy(longest)) if beginnings else []

@@ -5,15 +5,17 @@ with the loss on the assistant's turns only, windows for evaluation.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .chat_template import Message, Span
+from .chat_template import ANSWER, THOUGHT, THOUGHT_END, Message, Span, answer, thinking
 from .errors import UserError
+
+MARKED_SYSTEM: Message = {"role": "system", "content": ANSWER}
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,18 @@ Render = Callable[[list[Message], bool], str]
 Encode = Callable[[str], Encoded]
 
 
-def text_blocks(documents: Sequence[Sequence[int]], context: int, end: int) -> list[Example]:
-    """Join documents, each followed by the token `end`, and cut them into blocks for pretraining.
+def text_blocks(
+    documents: Sequence[Sequence[int]], context: int, end: int, start: Sequence[int] = ()
+) -> list[Example]:
+    """Join documents, each between the tokens `start` and `end`, and cut them into blocks for pretraining.
 
     A block has `context` + 1 tokens, the last may have fewer. Blocks overlap by one token, the last of one is
     the first of the next, so that every token but the very first is predicted once.
     """
-    pieces = [np.append(np.asarray(document, dtype=np.int32), np.int32(end)) for document in documents]
-    tokens = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
+    pieces = [part for document in documents for part in (start, document, [end])]
+    tokens = np.concatenate([np.asarray(piece, dtype=np.int32) for piece in [[], *pieces]])
     return [
-        example_of(tokens[start : start + context + 1], 1) for start in range(0, len(tokens) - 1, context)
+        example_of(tokens[place : place + context + 1], 1) for place in range(0, len(tokens) - 1, context)
     ]
 
 
@@ -141,9 +145,9 @@ def newest_turns(messages: list[Message], render: Render, encode: Encode, max_le
 
 def whole_conversation(messages: list[Message], render: Render, encode: Encode) -> Example:
     """Tokens and targets of a conversation, however long."""
-    text = render(messages, False)
+    text, spans = learned_text(messages, render)
     assistants = np.zeros(len(text) + 1, dtype=bool)  # of each character; the last place is for empty tokens
-    for start, stop in assistant_spans(messages, text, render):
+    for start, stop in spans:
         assistants[start:stop] = True
     encoded = encode(text)
     tokens = np.asarray(encoded.tokens, dtype=np.int32)
@@ -154,6 +158,73 @@ def whole_conversation(messages: list[Message], render: Render, encode: Encode) 
     return Example(tokens, targets)
 
 
+def learned_text(messages: list[Message], render: Render) -> tuple[str, list[Span]]:
+    """The text of a finished conversation, and the characters of it that the model learns to write.
+
+    Raises:
+        UserError: the template refuses the conversation, or its assistant turns cannot be found.
+    """
+    messages = system_kept(messages, render)
+    text = render_whole(messages, render)
+    return text, assistant_spans(messages, text, render)
+
+
+def system_kept(messages: list[Message], render: Render) -> list[Message]:
+    """The conversation such that its text has the system message that the model is given.
+
+    Mistral's template puts the system message before the last question when it asks for an answer, and leaves
+    it out once the answer is there. In training the question has it before it, too.
+
+    Raises:
+        UserError: the two cannot be made equal.
+    """
+    if messages[0]["role"] != "system" or ANSWER in render([MARKED_SYSTEM, *messages[1:]], False):
+        return messages
+    pieces = render([MARKED_SYSTEM, {"role": "user", "content": ANSWER}], True).split(ANSWER)
+    if len(pieces) == 2:  # the model is not given it either
+        return messages
+    between = "".join(pieces[1:2])
+    last = max(place for place, one in enumerate(messages) if one["role"] == "user")
+    joined = f"{messages[0]['content']}{between}{messages[last]['content']}"
+    question: Message = {"role": "user", "content": joined}
+    kept = [*messages[1:last], question, *messages[last + 1 :]]
+    if render(kept[:-1], True) != render(messages[:-1], True):
+        raise UserError(
+            "The chat template leaves out the system message of a finished conversation: name one that keeps "
+            "it in chats.chat_template, or take the system messages out of the data."
+        )
+    return kept
+
+
+def render_whole(messages: list[Message], render: Render) -> str:
+    """The text of a finished conversation, with the thoughts of its last answer.
+
+    DeepSeek R1's template leaves them out, as older answers need none; but an answer that it asks for begins
+    with a thought. They are put back in.
+    """
+    content = messages[-1]["content"]
+    thought, said = thought_of(content), without_thoughts(content)
+    if not thought or ANSWER in render([*messages[:-1], answer(thinking(ANSWER, said))], False):
+        return render(messages, False)
+    return render([*messages[:-1], answer(ANSWER)], False).replace(ANSWER, thinking(thought, said))
+
+
+def thought_of(content: str) -> str:
+    """What stands between `<think>` and `</think>` in an answer; empty where nothing does."""
+    before, _, _ = content.rpartition(THOUGHT_END)
+    return before.rpartition(THOUGHT)[2].strip()
+
+
+def without_thoughts(content: str) -> str:
+    """An answer without the thoughts before it."""
+    return content.rpartition(THOUGHT_END)[2].strip()
+
+
+def hold_thoughts(answers: Iterable[str]) -> bool:
+    """Whether the model shall learn to think before it answers: where any of the answers does."""
+    return any(THOUGHT_END in answer for answer in answers)
+
+
 def assistant_spans(messages: list[Message], text: str, render: Render) -> list[Span]:
     """Find the characters of `text`, the rendered conversation, that the assistant writes.
 
@@ -162,15 +233,23 @@ def assistant_spans(messages: list[Message], text: str, render: Render) -> list[
     what it must write. Where the turn ends is known from the conversation rendered up to and with the turn.
     The end-of-turn token is part of it; white space that follows this token is not.
 
+    Answers of weight 0 are not among them, nor those whose thoughts the template leaves out, as Qwen 3's does
+    with older answers: the model is to think before it answers.
+
     Raises:
         UserError: the template renders a turn so differently within the conversation that it is not found.
     """
+    answers = [message for message in messages if message["role"] == "assistant"]
     tagged = getattr(render, "assistant_spans", lambda _: None)(messages)
     if tagged is not None:
-        return tagged
+        if all(is_learned(message) for message in answers):
+            return tagged
+        if len(tagged) != len(answers):
+            raise cannot_mark("its tags are not one pair for each answer, and some answers have weight 0")
+        return [span for span, message in zip(tagged, answers, strict=True) if is_learned(message)]
     spans = []
     for place, message in enumerate(messages):
-        if message["role"] != "assistant":
+        if not is_learned(message):
             continue
         content = message["content"].strip()
         start = start_of_turn(text, render, messages[:place], content)
@@ -179,10 +258,17 @@ def assistant_spans(messages: list[Message], text: str, render: Render) -> list[
         turn = text[start:stop].rstrip()
         if content and content.split()[-1] not in turn:
             raise cannot_mark("the text that it renders lacks what the assistant said")
+        if thought_of(content) not in turn:
+            continue
         if content and not turn.endswith(content):  # something visible ends the turn
             stop = start + len(turn)
         spans.append((start, stop))
     return spans
+
+
+def is_learned(message: Message) -> bool:
+    """Whether a turn is an answer that the model learns to write."""
+    return message["role"] == "assistant" and message.get("weight") != 0
 
 
 def start_of_turn(text: str, render: Render, before: list[Message], content: str) -> int:

@@ -93,8 +93,9 @@ def write_parquet(records: Records, path: Path) -> int:
     def column(value: Any) -> pyarrow.DataType:
         if isinstance(value, str):
             return text
-        if value and isinstance(value[0], dict):  # turns
-            return pyarrow.list_(pyarrow.struct([(name, text) for name in value[0]]))
+        if value and isinstance(value[0], dict):  # turns, of which a few may have a weight
+            kinds = {**dict.fromkeys(value[0], text), "weight": pyarrow.int8()}
+            return pyarrow.list_(pyarrow.struct(list(kinds.items())))
         return pyarrow.list_(pyarrow.list_(text))  # Alpaca's history
 
     rest = iter(records)

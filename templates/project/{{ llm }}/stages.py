@@ -30,7 +30,7 @@ from .evaluating import (
     measure_text,
     some_of,
 )
-from .examples import Example, text_blocks
+from .examples import Example, hold_thoughts, is_learned, text_blocks
 from .fingerprints import fingerprint
 from .method_config import MethodConfig
 from .metrics import HIGHER_IS_BETTER, Metrics
@@ -61,7 +61,7 @@ def train(config: TrainConfig) -> Run:
     context = min(sized(config.model).context, model.context)
     say(f"{trainee.parameters:,} weights, {trainee.trainable:,} of them learn; {context} tokens at a time.")
     train_blocks, validation_blocks = (
-        text_blocks([model.encode(text).tokens for text in part], context, model.end)
+        text_blocks([model.encode(text).tokens for text in part], context, model.end, model.start)
         for part in (texts.train, texts.validation)
     )
     trainee.fit(train_blocks, validation_blocks, config.training, this_run)
@@ -136,7 +136,7 @@ def finetune(config: FinetuneConfig) -> Run:
     chats = read_chats(config.chats)
     prepare_device(config.training)
     config = replace(config, base=base_of(config))
-    trainee = open_for_finetuning(config, config.method)  # before there is a run: the base may be refused
+    trainee = open_for_finetuning(config, config.method, chats)  # before a run: the base may be refused
     this_run = start("finetune", config, config.training.resume)
     this_run.record_data(fingerprint(chat_files(config.chats)))
     model = trainee.text_model()
@@ -176,7 +176,7 @@ def finetune(config: FinetuneConfig) -> Run:
     this_run.save_metrics(metrics)  # already now: the comparison takes more memory
     if config.compare_full:
         del trainee, model  # there may not be room for two
-        figures[FULL] = train_all_weights(config, chats.test, encoded, this_run)
+        figures[FULL] = train_all_weights(config, chats, encoded, this_run)
         this_run.save_metrics({**metrics, "all_weights": figures[FULL]})
     print_figures(f"{len(chats.test):,} test conversations", figures)
     print_table("The same questions before and after", sides)
@@ -198,12 +198,10 @@ def encode_splits(chats: Splits, model: TextModel, config: ChatDataConfig) -> En
     return Encoded(*(encode_all(part, model, config) for part in parts))
 
 
-def train_all_weights(
-    config: FinetuneConfig, conversations: Sequence[Conversation], encoded: Encoded, run: Run
-) -> Metrics:
-    """Full fine-tuning of the same base on the same conversations, measured on the test `conversations`."""
+def train_all_weights(config: FinetuneConfig, chats: Splits, encoded: Encoded, run: Run) -> Metrics:
+    """Full fine-tuning of the same base on the same conversations."""
     say("The same with all weights, to compare:")
-    trainee = open_for_finetuning(config, MethodConfig(name="full"))
+    trainee = open_for_finetuning(config, MethodConfig(name="full"), chats)
     where = Run(run.folder / "all_weights", run.stage)
     where.folder.mkdir(exist_ok=True)
     training = replace(
@@ -213,7 +211,7 @@ def train_all_weights(
     )
     capacity = min(config.chats.max_length, trainee.context)
     trainee.fit(encoded.train, encoded.validation, training, where, capacity=capacity)
-    figures, _, _ = measure_and_ask(trainee.text_model(), conversations, encoded.test, (), config)
+    figures, _, _ = measure_and_ask(trainee.text_model(), chats.test, encoded.test, (), config)
     return figures
 
 
@@ -232,11 +230,17 @@ def measure_and_ask(
     return figures, answer_prompts(model, prompts, system=config.chats.system, longest=longest), answers
 
 
-def open_for_finetuning(config: FinetuneConfig, method: MethodConfig) -> Trainee:
-    """The base with the weights that `method` lets learn."""
+def open_for_finetuning(config: FinetuneConfig, method: MethodConfig, chats: Splits) -> Trainee:
+    """The base with the weights that `method` lets learn, and a chat template for what `chats` teach."""
     seed_everything(config.training.seed)
+    answers = (turn["content"] for chat in chats.train for turn in chat.messages if is_learned(turn))
     return open_trainee(
-        config.base, method, config.training, hub=config.hub, chat_template=config.chats.chat_template
+        config.base,
+        method,
+        config.training,
+        hub=config.hub,
+        chat_template=config.chats.chat_template,
+        thoughts=hold_thoughts(answers),
     )
 
 

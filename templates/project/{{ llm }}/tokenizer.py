@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from .chat_template import CHATML, ChatTemplate
+from .chat_template import CHATML, ChatTemplate, chatml
 from .console import say
 from .errors import UserError
 from .examples import Encoded
@@ -79,6 +79,7 @@ class TextTokenizer:
 
     Attributes:
         vocabulary: number of tokens.
+        start: the tokens that it puts before a text, such as Llama's `<|begin_of_text|>`; most have none.
         end: the token between two documents, also used for padding.
         end_of_turn: the token that ends a turn of a chat.
         render: the chat template: `render(messages, True)` is the text that the assistant goes on with.
@@ -101,7 +102,10 @@ class TextTokenizer:
         }
         self.end_of_turn = self.find(END_OF_TURN, self.special_tokens.get("eos_token", ""))
         self.end = self.find(END, self.special_tokens.get("eos_token", ""))
-        source = own_template(self.folder, settings) or CHATML
+        plain, whole = (self.tokenizer.encode("a", add_special_tokens=add).ids for add in (False, True))
+        self.start = tokens_before(plain, whole)
+        fallback = chatml(self.decode(self.start), self.decode([self.end_of_turn]))
+        source = own_template(self.folder, settings) or fallback
         self.render = ChatTemplate(source, self.special_tokens, f"the chat template of {folder}")
 
     def find(self, *texts: str) -> int:
@@ -142,6 +146,12 @@ class TextTokenizer:
         for text, token in self.tokenizer.get_vocab().items():
             sizes[token] = 0 if token in special else len(text)
         return sizes
+
+
+def tokens_before(plain: list[int], whole: list[int]) -> list[int]:
+    """What stands before the tokens of a text, `plain`, in those with special tokens, `whole`."""
+    places = range(len(whole) - len(plain) + 1)
+    return next((whole[:place] for place in places if whole[place : place + len(plain)] == plain), [])
 
 
 def vocabulary_and_merges(folder: str | Path) -> tuple[dict[str, int], list[str]]:

@@ -17,11 +17,12 @@ from .conversations import Preference, read_preferences
 from .device import make_accelerator
 from .device import prepare as prepare_device
 from .evaluating import greedy
+from .examples import hold_thoughts
 from .fingerprints import fingerprint
 from .methods import count_weights, save_model
 from .pages import texts
 from .plots import plot_curves
-from .preference import PairSplits, fitting, make_trainer, measure_pairs, split_pairs
+from .preference import PairSplits, as_asked, fitting, make_trainer, measure_pairs, split_pairs
 from .report import Section, write_report
 from .run_selection import MODEL, start
 from .runs import Run
@@ -39,11 +40,16 @@ def align(config: AlignConfig) -> Run:
     from .text_model import TextModel  # imports PyTorch's libraries, which --help does without
 
     base = load_base(
-        config.base, config.method, config.training, hub=config.hub, chat_template=config.pairs.chat_template
+        config.base,
+        config.method,
+        config.training,
+        hub=config.hub,
+        chat_template=config.pairs.chat_template,
+        thoughts=hold_thoughts(text for pair in pairs for text in (pair.chosen, pair.rejected)),
     )
     model = TextModel(base.model, base.tokenizer, name=base.source)
     longest = min(config.pairs.max_length, model.context)
-    splits = choose(pairs, model, config, longest)
+    splits = choose([as_asked(pair, model.render) for pair in pairs], model, config, longest)
     this_run = start("align", config, config.training.resume)
     this_run.record_data(fingerprint([Path(config.pairs.file)]))
 

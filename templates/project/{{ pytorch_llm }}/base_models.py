@@ -42,6 +42,7 @@ def load_base(
     *,
     hub: str = "huggingface",
     chat_template: str = "",
+    thoughts: bool | None = None,
 ) -> Base:
     """Load a base in the number format that `method` and `training` need.
 
@@ -55,6 +56,7 @@ def load_base(
         training: Device and number format.
         hub: `huggingface` or `modelscope`.
         chat_template: File with a Jinja template that replaces the tokenizer's own.
+        thoughts: Whether the answers to be learned hold any; None: there are none to learn.
 
     Raises:
         UserError: Where the model cannot be had, read or used.
@@ -76,7 +78,7 @@ def load_base(
     )
     tokenizer = load_tokenizer(folder, hub=hub)
     fit_embeddings(model, tokenizer, str(name), may_grow=method.name == "full")
-    set_chat_template(tokenizer, str(name), chat_template)
+    set_chat_template(tokenizer, str(name), chat_template, thoughts)
     return Base(model, tokenizer, source_of(name, folder, hub))
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .chat_template import CHATML, read_template
+from .chat_template import END_OF_TURN, ChatTemplate, chatml, read_template
 from .console import say
 from .errors import UserError
 from .quiet import one_line, quiet_transformers
+from .tokenizer import tokens_before
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "tekken.json")
-END_OF_TURN = "<|im_end|>"
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -38,12 +38,24 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def set_chat_template(tokenizer: PreTrainedTokenizerBase, name: str, file: str = "") -> None:
+def start_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The tokens that the tokenizer puts before a text, such as Llama's `<|begin_of_text|>`; often none."""
+    plain, whole = (tokenizer("a", add_special_tokens=add)["input_ids"] for add in (False, True))
+    return tokens_before(plain, whole)
+
+
+def set_chat_template(
+    tokenizer: PreTrainedTokenizerBase, name: str, file: str = "", thoughts: bool | None = None
+) -> None:
     """Give the tokenizer of the model `name` the template in `file`; without one its own, or else ChatML.
 
-    No token is added for ChatML, because the model has learned nothing about a new one. `<|im_start|>` may so
-    be a few tokens of plain text; but what ends a turn has to be a single token, or an answer would not stop
+    ChatML begins with the token that the tokenizer puts before a text, as the base has read all texts. No
+    token is added for it, because the model has learned nothing about a new one. `<|im_start|>` may so be a
+    few tokens of plain text; but what ends a turn has to be a single token, or an answer would not stop
     there: the end of the text, where the vocabulary has no `<|im_end|>`.
+
+    `thoughts` says whether the answers to be learned hold any (`ChatTemplate.suited`); None: there are none
+    to learn.
 
     Raises UserError for a file that cannot be read or is no template.
     """
@@ -56,8 +68,16 @@ def set_chat_template(tokenizer: PreTrainedTokenizerBase, name: str, file: str =
                 f"{name} has neither a chat template nor a token that ends a text: give a template "
                 "(chats.chat_template)."
             )
-        tokenizer.chat_template = CHATML.replace(END_OF_TURN, str(end))
+        start = str(tokenizer.decode(start_tokens(tokenizer)))
+        tokenizer.chat_template = chatml(start, str(end))
         say(f"{name} has no chat template: ChatML is used, with {end} at the end of a turn.")
+    if thoughts is not None:
+        own = ChatTemplate(tokenizer.get_chat_template(), tokenizer.special_tokens_map)
+        suited = own.suited(thoughts)
+        if suited.source != own.source:
+            tokenizer.chat_template = suited.source
+            how = "with" if thoughts else "without"
+            say(f"{name} learns answers {how} thoughts: its chat template asks for them so from now on.")
 
 
 def fit_embeddings(model: Any, tokenizer: PreTrainedTokenizerBase, name: str, *, may_grow: bool) -> None:

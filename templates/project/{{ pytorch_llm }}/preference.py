@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,12 @@ import numpy as np
 
 from .align_config import AlignConfig
 from .base_models import Base
-from .chat_template import Message
+from .chat_template import answer
 from .config import ChatDataConfig
 from .conversations import Preference
 from .device import uses_gpu
 from .errors import UserError
-from .examples import Example, encode_conversation
+from .examples import Example, Render, encode_conversation, render_whole, system_kept
 from .method_config import LORA_METHODS
 from .methods import apply_method, lora_config
 
@@ -75,8 +75,19 @@ def encode_pair(pair: Preference, model: TextModel, longest: int) -> tuple[Examp
     return (chosen, rejected) if chosen is not None and rejected is not None else None
 
 
-def answer(text: str) -> Message:
-    return {"role": "assistant", "content": text}
+def as_asked(pair: Preference, render: Render) -> Preference:
+    """The pair with the prompt as the model is given it, also where the template loses its system message.
+
+    Raises UserError where the template loses the thoughts of answers: trl renders them by itself.
+    """
+    for text in (pair.chosen, pair.rejected):
+        chat = system_kept([*pair.prompt, answer(text)], render)
+        if render_whole(chat, render) != render(chat, False):
+            raise UserError(
+                "The chat template leaves out the thoughts (<think>) of answers: name one that keeps them "
+                "in pairs.chat_template."
+            )
+    return replace(pair, prompt=tuple(chat[:-1]))
 
 
 def fitting(pairs: Sequence[Preference], model: TextModel, longest: int) -> list[Preference]:

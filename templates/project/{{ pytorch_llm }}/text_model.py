@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .base_models import load_model, load_tokenizer, own_gpu
+from .base_tokenizer import start_tokens
 from .bases import short_name
 from .chat_template import ChatTemplate, Message
 from .config import SamplingConfig
@@ -43,6 +44,7 @@ class TextModel:
         self.context = int(getattr(settings, "max_position_embeddings", 0) or tokenizer.model_max_length)
         self.parameters = sum(parameter.numel() for parameter in model.parameters())
         self.stops = stop_tokens(model, tokenizer)
+        self.start = start_tokens(tokenizer)  # what the tokenizer puts before a text; often nothing
         self.end = int(min(self.stops) if tokenizer.eos_token_id is None else tokenizer.eos_token_id)
         self.has_chat_template = bool(tokenizer.chat_template)
         self.render: Render = self._no_template
@@ -129,12 +131,10 @@ class TextModel:
         )
 
     def _prompt(self, text: str) -> list[int]:
-        """Tokens of a prompt; without a chat template, which has it, after the tokenizer's start token."""
-        tokens: list[int] = self.tokenizer(
-            text, add_special_tokens=not self.has_chat_template, verbose=False
-        )["input_ids"]
-        if not self.has_chat_template and len(tokens) > 1 and tokens[-1] in self.stops:
-            del tokens[-1]  # some tokenizers also add the end
+        """Tokens of a prompt; without a chat template, which has them, after the tokenizer's start tokens."""
+        tokens: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        if not self.has_chat_template and tokens[: len(self.start)] != self.start:
+            tokens = [*self.start, *tokens]
         tokens = tokens or [self.end]
         if len(tokens) >= self.context:
             raise UserError(

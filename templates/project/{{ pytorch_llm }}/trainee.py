@@ -208,12 +208,15 @@ def open_trainee(
     *,
     hub: str = "huggingface",
     chat_template: str = "",
+    thoughts: bool | None = None,
 ) -> Trainee:
     """A run's model, one in a folder or on a hub, ready to learn with `method`.
 
+    `thoughts` says whether the answers that it learns hold any (`ChatTemplate.suited`); None: it learns none.
     Raises UserError when it cannot be had, or has no layers that `method` names.
     """
-    return OpenedTrainee(load_base(base, method, training, hub=hub, chat_template=chat_template), method)
+    loaded = load_base(base, method, training, hub=hub, chat_template=chat_template, thoughts=thoughts)
+    return OpenedTrainee(loaded, method)
 
 
 def mean_of_losses(losses: Tensor, target: Tensor) -> Tensor:

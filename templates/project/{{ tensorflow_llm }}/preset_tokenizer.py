@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 
 from .errors import UserError
 from .hub_errors import hub_errors
@@ -70,6 +70,11 @@ def from_keras_hub(source: str, model: CausalLM) -> TextTokenizer:
     tokenizer = Tokenizer(models.BPE(vocab=dict(theirs.vocabulary), merges=merges))
     special = [AddedToken(text, special=True, normalized=False) for text in theirs.unsplittable_tokens]
     tokenizer.add_special_tokens(special)
+    start = getattr(theirs, "start_token", None)
+    if start and start != theirs.end_token:  # such as Llama 3's, which has read one before every text
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{start} $A", special_tokens=[(start, theirs.start_token_id)]
+        )
     kind = type(theirs).__name__
     if kind.startswith(("Qwen", *THREE_DIGITS)):
         pattern = WORDS.replace(r"|\p{N}|", r"|\p{N}{1,3}|") if kind.startswith(THREE_DIGITS) else WORDS

@@ -34,6 +34,7 @@ class TextModel:
         name: How it is called in tables and messages.
         context: Longest sequence in tokens.
         parameters: Number of weights.
+        start: Tokens that the tokenizer puts before a text; most have none.
         end: The token between two documents.
         render: Writes messages as the model was taught to read them.
         has_chat_template: Whether it can chat; a preset without a template of its own is given ChatML.
@@ -43,7 +44,7 @@ class TextModel:
         self.model, self.tokenizer, self.name = opened.model, opened.tokenizer, name
         self.context = opened.context
         self.parameters = int(self.model.backbone.count_params())
-        self.end = self.tokenizer.end
+        self.start, self.end = self.tokenizer.start, self.tokenizer.end
         self.stops = {self.tokenizer.end, self.tokenizer.end_of_turn}
         self.render: ChatTemplate = self.tokenizer.render
         self.has_chat_template = True

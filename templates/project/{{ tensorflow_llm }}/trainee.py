@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from .chat_template import read_template
 from .config import ModelConfig
+from .console import say
 from .data import make_dataset, make_rows
 from .decoder_presets import sized
 from .device import seed_everything
@@ -171,9 +172,11 @@ def open_trainee(
     *,
     hub: str = "huggingface",
     chat_template: str = "",
+    thoughts: bool | None = None,
 ) -> Trainee:
     """A run's model, a preset or one on a hub, ready to learn with `method`.
 
+    `thoughts` says whether the answers that it learns hold any (`ChatTemplate.suited`); None: it learns none.
     `training.precision` is that of `device.prepare`, which is called before. Raises UserError when the model
     cannot be had.
     """
@@ -181,6 +184,11 @@ def open_trainee(
     opened = merge(open_preset(base, hub=hub))
     if chat_template:
         opened.tokenizer.render = read_template(chat_template, opened.tokenizer.special_tokens)
+    if thoughts is not None:
+        own, opened.tokenizer.render = opened.tokenizer.render, opened.tokenizer.render.suited(thoughts)
+        if opened.tokenizer.render.source != own.source:
+            how = "with" if thoughts else "without"
+            say(f"{base} learns answers {how} thoughts: its chat template asks for them so from now on.")
     if method.name == "lora":
         enable_lora(opened.model, method.rank, lora_layers(opened.model))
     elif method.name == "frozen_embeddings":
