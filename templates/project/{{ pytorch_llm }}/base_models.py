@@ -100,6 +100,21 @@ def own_gpu() -> torch.device | None:
     return torch.device(device.type, int(os.environ.get("LOCAL_RANK", "0"))) if device else None
 
 
+def dtype_to_use(folder: Path, device: torch.device | None, hub: str = "huggingface") -> torch.dtype:
+    """The number format in which a model is used: of 16 bits on a GPU, bfloat16 where it computes so.
+
+    Gemma's activations are too large for float16: on older GPUs it has float32.
+    """
+    if device is None:
+        return torch.float32
+    if device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    while is_adapter(folder):
+        folder = base_folder(folder, hub)
+    gemma = read_config(folder / CONFIG).get("model_type", "").startswith("gemma")
+    return torch.float32 if gemma else torch.float16
+
+
 def load_model(
     folder: Path,
     *,
@@ -114,20 +129,25 @@ def load_model(
         folder: Of a model or an adapter.
         dtype: Number format of the weights.
         device: Where to put them; None: main memory.
-        quantize: Keep the weights in 4 bits (NF4, for QLoRA), computing in `dtype`.
+        quantize: Keep the weights in 4 bits (NF4, for QLoRA), computing in `dtype`; an adapter stays beside
+            them, as it has learned.
         hub: Where the base of an adapter is looked up, if it is no folder.
 
     Raises:
         UserError: Where it cannot be read, or needs code or a device that is not there.
     """
     if is_adapter(folder):
-        base = load_model(base_folder(folder, hub), dtype=dtype, device=device, hub=hub)
-        return load_adapter(base, folder).merge_and_unload(safe_merge=True)
+        base = base_folder(folder, hub)
+        adapted = load_adapter(
+            load_model(base, dtype=dtype, device=device, quantize=quantize, hub=hub), folder
+        )
+        return adapted if quantize else adapted.merge_and_unload(safe_merge=True)
     check_architecture(folder)
     from transformers import AutoModelForCausalLM
 
     options: dict[str, Any] = {"dtype": dtype, "local_files_only": True, "output_loading_info": True}
     options["ignore_mismatched_sizes"] = True  # they are reported, and refused below
+    options |= text_model_only(folder)
     if quantize:
         options["quantization_config"] = four_bits(dtype)
     if device is not None:
@@ -142,7 +162,23 @@ def load_model(
             raise UserError(f"{folder} cannot be loaded: {one_line(error)}") from error
     model, report = loaded
     check_complete(folder, report)
+    if "key_mapping" in options:
+        model._weight_conversions = None  # or saving would go back to the names in `folder`
     return model
+
+
+def text_model_only(folder: Path) -> dict[str, Any]:
+    """What loads only the text model of a Gemma 3 that sees pictures, too (4B and larger); else nothing.
+
+    Its picture model would be adapted and kept in memory, but never used.
+    """
+    if read_config(folder / CONFIG).get("model_type") != "gemma3":
+        return {}
+    from transformers import AutoConfig
+
+    names = {r"^language_model\.lm_head": "lm_head", r"^(?:model\.)?language_model\.(?:model\.)?": "model."}
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    return {"config": config.get_text_config(), "key_mapping": names}
 
 
 def check_complete(folder: Path, report: dict[str, Any]) -> None:

@@ -81,9 +81,10 @@ def set_chat_template(
 
 
 def fit_embeddings(model: Any, tokenizer: PreTrainedTokenizerBase, name: str, *, may_grow: bool) -> None:
-    """Check that every token has an embedding; make new ones for tokens added to the tokenizer, if allowed.
+    """Make embeddings for tokens that were added to the tokenizer, if allowed.
 
-    Raises UserError for a tokenizer of another model.
+    Otherwise there are tokens without one, such as Gemma 3's for pictures: `TextModel.encode` refuses texts
+    that hold them. Raises UserError for a tokenizer of another model.
     """
     rows = model.get_input_embeddings().num_embeddings
     tokens = max(tokenizer.get_vocab().values()) + 1
@@ -94,10 +95,6 @@ def fit_embeddings(model: Any, tokenizer: PreTrainedTokenizerBase, name: str, *,
             f"The tokenizer of {name} does not fit its model: it has {tokens:,} tokens, the model embeddings "
             f"for {rows:,} only; take the tokenizer that belongs to the model."
         )
-    if not may_grow:
-        raise UserError(
-            f"The tokenizer of {name} has {tokens - rows} added tokens that the model has no embeddings for: "
-            "set method.name to full, which trains new ones, or take the tokenizer as it was."
-        )
-    model.resize_token_embeddings(tokens)
-    say(f"The embeddings grew by {tokens - rows} rows, for tokens that were added to the tokenizer.")
+    if may_grow:
+        model.resize_token_embeddings(tokens)
+        say(f"The embeddings grew by {tokens - rows} rows, for tokens that were added to the tokenizer.")

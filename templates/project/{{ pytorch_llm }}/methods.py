@@ -53,13 +53,12 @@ def checkpoint_blocks(model: Any) -> None:
 
 def add_lora(model: PreTrainedModel, method: MethodConfig) -> Any:
     """Put LoRA matrices beside the linear layers that `method` names."""
-    from peft import get_peft_model, prepare_model_for_kbit_training
+    from peft import get_peft_model
 
-    config = lora_config(model, method)
-    if method.name == "qlora":
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    # Not after prepare_model_for_kbit_training: it makes the embeddings float32, which takes gigabytes, for
+    # the kind of checkpointing that is not used here.
     with quiet_transformers():
-        return get_peft_model(model, config)
+        return get_peft_model(model, lora_config(model, method))
 
 
 def lora_config(model: PreTrainedModel, method: MethodConfig) -> LoraConfig:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from .config_file import nearest
 from .errors import UserError
 from .hub_errors import PAGES, hub_errors, offline
@@ -104,6 +106,14 @@ def base_of(folder: Path) -> str:
             f"{folder / ADAPTER_CONFIG} does not say which base it is for (base_model_name_or_path)."
         )
     return str(base)
+
+
+def is_of_four_bits(folder: Path) -> bool:
+    """Whether the folder holds an adapter that a run has trained with qlora, beside weights of 4 bits."""
+    file = folder.parent / "config.yaml"
+    if not is_adapter(folder) or not file.is_file():
+        return False
+    return yaml.safe_load(file.read_text(encoding="utf-8")).get("method", {}).get("name") == "qlora"
 
 
 def check_folder(folder: Path) -> None:
