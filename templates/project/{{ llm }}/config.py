@@ -5,6 +5,7 @@ The values themselves stand in configs/*.yaml; any of them can be overridden on 
 field.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -338,10 +339,21 @@ class ServeConfig:
     """Port, 0 to 65535; 0 takes a free one."""
 
     name: str = ""
-    """What clients call the model; empty: the run's name."""
+    """What clients must call the model; empty: any name will do, and it is listed by the run's name."""
+
+    api_key: str = ""
+    """Key that clients must send, as `Authorization: Bearer KEY`; empty: none is asked for."""
+
+    allow_origins: list[str] = field(default_factory=list)
+    """Web pages that may use the server from a browser, such as https://chat.example.com; `*`: any page."""
 
     sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(seed=None))
     """What holds where a request says nothing."""
 
     def __post_init__(self) -> None:
         check(0 <= self.port <= 65535, f"port is {self.port}: it must be from 0 to 65535")
+        for origin in self.allow_origins:
+            check(
+                re.fullmatch(r"\*|\w+://[^/]+", origin) is not None,
+                f"allow_origins has {origin!r}: it must be like https://chat.example.com, with no path, or *",
+            )
