@@ -37,7 +37,7 @@ from .openai_protocol import (
 )
 from .opened_model import OpenedModel, open_model
 
-PATIENCE = 3  # seconds that answers in progress have to end when the server is stopped
+PATIENCE = 3  # seconds that connections have to close when the server is stopped
 WAITING = 64  # connections that may wait to be taken
 
 
@@ -49,7 +49,6 @@ def make_app(opened: OpenedModel, config: ServeConfig, ready: str = "") -> fasta
         if ready:
             say(ready)
         yield
-        writer.thread.shutdown(wait=False, cancel_futures=True)
 
     def check_key(request: fastapi.Request) -> None:
         given, wanted = request.headers.get("Authorization", ""), f"Bearer {config.api_key}"
@@ -66,7 +65,7 @@ def make_app(opened: OpenedModel, config: ServeConfig, ready: str = "") -> fasta
     app = fastapi.FastAPI(title=name, lifespan=lifespan)
     v1 = fastapi.APIRouter(prefix="/v1", dependencies=[fastapi.Depends(check_key)])
     created = int(time.time())
-    writer = Writer()
+    writer = app.state.writer = Writer()
     page = Path(__file__).with_name("chat_page.html").read_text(encoding="utf-8")
 
     @app.get("/", include_in_schema=False)
@@ -139,8 +138,9 @@ async def stream_events(
             yield answers.usage(answer.usage())
         yield DONE
     except Exception as error:  # the answer has begun: its status can no longer say that it failed
-        yield sent(ApiError(500, describe(error)).body())
-        if not isinstance(error, UserError):
+        told = error if isinstance(error, ApiError) else ApiError(500, describe(error))
+        yield sent(told.body())
+        if not isinstance(error, ApiError | UserError):
             raise
 
 
@@ -201,13 +201,23 @@ def listen(host: str, port: int) -> socket.socket:
         raise UserError(f"{host}, port {port}, cannot be listened to: {error.strerror or error}.") from None
 
 
+class Server(uvicorn.Server):
+    """Ends the answers in progress when it is stopped, and those that wait."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell the clients, and close the connections."""
+        app: Any = self.config.app
+        app.state.writer.ended.set()
+        await super().shutdown(sockets)
+
+
 def serve(config: ServeConfig) -> None:
     """Serve a model until Ctrl-C."""
     with listen(config.host, config.port) as listening:  # before the model is loaded, which takes a while
         opened = open_model(config.run)
         ready = how_to_use(opened, config, listening.getsockname()[1])
         app = make_app(opened, config, ready)
-        server = uvicorn.Server(
+        server = Server(
             uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=PATIENCE, access_log=False)
         )
         former = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has ended
