@@ -92,9 +92,10 @@ def check_answers(server: Server) -> None:
         for seed in (1, 1, 2)
     ]
     assert seeded[0] == seeded[1] != seeded[2], seeded
+    unseeded = [client.chat.completions.create(**{**asked, "temperature": 1.0}).choices[0].message for _ in range(2)]
+    assert unseeded[0] != unseeded[1], unseeded
     assert client.completions.create(model=name, prompt="The river", max_tokens=4).choices[0].text
     for wrong, kind in (
-        ({"model": "other"}, openai.NotFoundError),
         ({"n": 2}, openai.BadRequestError),
         ({"messages": [{"role": "user", "content": "x " * 600}]}, openai.BadRequestError),
     ):
@@ -107,6 +108,16 @@ def check_answers(server: Server) -> None:
         thread.join()
     assert {one.choices[0].message.content for one in texts} == {streamed}
     print("serve: answers, streams, errors, several clients: as they should be")
+
+
+def check_readme(server: Server) -> None:
+    """The README's example, with the port of this server."""
+    example = re.search(r"```python\n(from openai .*?)```", Path("README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert example
+    script = example[1].replace(":8000/", f":{server.port}/")
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=WAIT)
+    assert ended.returncode == 0 and ended.stdout and not ended.stderr, ended
+    print("serve: the README's example runs")
 
 
 def refuse(client: openai.OpenAI, asked: dict[str, Any], kind: type[openai.APIStatusError]) -> None:
@@ -211,13 +222,16 @@ def main() -> None:
         server = Server(model)
         try:
             check_answers(server)
+            check_readme(server)
             check_disconnect(server)
             check_port_in_use(model, server.port)
         finally:
             code = server.stop(signal.SIGINT)
         said = "".join(server.said)
         assert code in (0, 130) and "Traceback" not in said, (code, said)
-        assert Server(model, "--name", "mine").stop(signal.SIGTERM) == 0
+        named = Server(model, "--name", "mine")
+        refuse(named.client, {"model": "other", "messages": MESSAGES}, openai.NotFoundError)
+        assert named.stop(signal.SIGTERM) == 0
         print("serve: Ctrl-C and SIGTERM end it cleanly")
         check_pipe(model)
         if os.name == "posix":

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 from .config import SamplingConfig
 from .openai_protocol import ApiError, usage_of
@@ -76,14 +77,26 @@ class Writer:
     def __init__(self) -> None:
         self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self.turn = asyncio.Lock()
+        self.ended = asyncio.Event()  # set when the server is stopped
 
     async def write(self, answer: Answer) -> AsyncGenerator[str, None]:
-        """Yield the pieces of an answer; writing stops when this generator is closed or cancelled."""
+        """Yield the pieces of an answer; writing stops when this generator is closed or cancelled.
+
+        Raises ApiError when the server is stopped.
+        """
         async with self.turn:
             pieces = answer.pieces()
+            loop, ended = asyncio.get_running_loop(), asyncio.create_task(self.ended.wait())
             try:
-                loop = asyncio.get_running_loop()
-                while (piece := await loop.run_in_executor(self.thread, next, pieces, None)) is not None:
+                while True:
+                    step = loop.run_in_executor(self.thread, next, pieces, None)
+                    either: set[asyncio.Future[Any]] = {step, ended}
+                    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                    if self.ended.is_set():
+                        raise ApiError(503, "The server is being stopped.")
+                    if (piece := step.result()) is None:
+                        return
                     yield piece
             finally:
+                ended.cancel()
                 self.thread.submit(pieces.close)  # after the step that may still run there

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 from collections.abc import Callable, Generator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from .chat_template import Message
@@ -19,6 +21,7 @@ from .predicting import show
 
 COMMANDS = {
     "/help": "these lines",
+    "/retry": "another answer to the last question",
     "/reset": "forget the conversation",
     "/system TEXT": "set the system message and forget the conversation; without TEXT: none",
     "/save FILE": "append the conversation to a JSONL file, in the format that finetune.py reads",
@@ -34,6 +37,7 @@ class Conversation:
 
     def __init__(self, opened: OpenedModel, sampling: SamplingConfig, system: str = "") -> None:
         self.opened, self.sampling = opened, sampling
+        self.seeds = random.Random(sampling.seed)  # each answer has its own: asking again gives another
         self.restart(system)
 
     def restart(self, system: str) -> None:
@@ -53,8 +57,9 @@ class Conversation:
         self.forget_oldest(question)
         self.messages.append(question)
         said = ""
+        sampling = replace(self.sampling, seed=self.seeds.getrandbits(32))
         try:
-            for piece in self.opened.model.stream(self.opened.prompt(self.messages), self.sampling):
+            for piece in self.opened.model.stream(self.opened.prompt(self.messages), sampling):
                 said += piece
                 yield piece
         finally:
@@ -62,6 +67,19 @@ class Conversation:
                 self.messages.append({"role": "assistant", "content": said.strip()})
             else:
                 self.messages.pop()  # nothing was answered: the next question takes its place
+
+    def take_back(self) -> str:
+        """Forget the last question and its answer; gives the question. Raises UserError."""
+        if self.sampling.temperature == 0:
+            raise UserError(
+                "At temperature 0 there is one answer only: start again with --sampling.temperature 0.7."
+            )
+        asked = [place for place, message in enumerate(self.messages) if message["role"] == "user"]
+        if not asked:
+            raise UserError("Nothing was answered yet, so there is nothing to try again.")
+        question = self.messages[asked[-1]]["content"]
+        del self.messages[asked[-1] :]
+        return question
 
     def forget_oldest(self, question: Message) -> None:
         """Leave out the oldest turns, but the system message, until there is room for an answer."""
@@ -119,6 +137,8 @@ def talk(now: Conversation, ask: Ask) -> None:
             continue
         interrupted = False
         try:
+            if text == "/retry":
+                text = now.take_back()
             if text.startswith("/"):
                 if not obey(text, now):
                     return

@@ -5,6 +5,7 @@ The values themselves stand in configs/*.yaml; any of them can be overridden on 
 field.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -201,13 +202,29 @@ class SamplingConfig:
     top_p: float = 0.9
     """Choose among the likeliest tokens that together have this probability; above 0, at most 1."""
 
-    seed: int = 0
-    """Of the choice; the same seed gives the same text."""
+    top_k: int = 0
+    """Choose among so many of the likeliest tokens; 0: among all."""
+
+    min_p: float = 0.0
+    """Leave out tokens less likely than this share of the likeliest one's probability; from 0 to 1."""
+
+    presence_penalty: float = 0.0
+    """Logits that a token loses once the answer has it, from -2 to 2; above 0 there are fewer loops."""
+
+    frequency_penalty: float = 0.0
+    """Logits that a token loses each time the answer has it, from -2 to 2; above 0 there are fewer loops."""
+
+    seed: int | None = 0
+    """Of the choice; the same seed gives the same text; null: another text each time."""
 
     def __post_init__(self) -> None:
         check(self.max_new_tokens >= 1, f"max_new_tokens is {self.max_new_tokens}: it must be 1 or more")
         check(self.temperature >= 0, f"temperature is {self.temperature}: it must be 0 or more")
         check(0 < self.top_p <= 1, f"top_p is {self.top_p}: it must be above 0 and at most 1")
+        check(self.top_k >= 0, f"top_k is {self.top_k}: it must be 0 or more")
+        check(0 <= self.min_p <= 1, f"min_p is {self.min_p}: it must be from 0 to 1")
+        for name in ("presence_penalty", "frequency_penalty"):
+            check(-2 <= getattr(self, name) <= 2, f"{name} is {getattr(self, name)}: it must be from -2 to 2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,7 +333,7 @@ class ChatConfig:
     system: str = ""
     """System message; empty: none."""
 
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(seed=None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -333,10 +350,21 @@ class ServeConfig:
     """Port, 0 to 65535; 0 takes a free one."""
 
     name: str = ""
-    """What clients call the model; empty: the run's name."""
+    """What clients must call the model; empty: any name will do, and it is listed by the run's name."""
 
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    api_key: str = ""
+    """Key that clients must send, as `Authorization: Bearer KEY`; empty: none is asked for."""
+
+    allow_origins: list[str] = field(default_factory=list)
+    """Web pages that may use the server from a browser, such as https://chat.example.com; `*`: any page."""
+
+    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(seed=None))
     """What holds where a request says nothing."""
 
     def __post_init__(self) -> None:
         check(0 <= self.port <= 65535, f"port is {self.port}: it must be from 0 to 65535")
+        for origin in self.allow_origins:
+            check(
+                re.fullmatch(r"\*|\w+://[^/]+", origin) is not None,
+                f"allow_origins has {origin!r}: it must be like https://chat.example.com, with no path, or *",
+            )

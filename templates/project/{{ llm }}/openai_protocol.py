@@ -19,12 +19,22 @@ from .chat_template import Message
 from .config import SamplingConfig
 from .data_files import BadLine
 
-NOT_SUPPORTED = (
-    "tools", "functions", "logprobs", "top_logprobs", "logit_bias", "response_format", "frequency_penalty",
-    "presence_penalty", "echo", "suffix", "audio",
-)  # fmt: skip
-WITHOUT_EFFECT: tuple[Any, ...] = (None, False, 0, [], {}, {"type": "text"})
-"""Values of these fields that ask for nothing; some programs always send them."""
+SAMPLED = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "seed")
+NOT_SUPPORTED: dict[str, tuple[Any, ...]] = {
+    "tools": (), "tool_choice": ("none", "auto"), "functions": (), "function_call": ("none", "auto"),
+    "logprobs": (), "top_logprobs": (), "logit_bias": (), "response_format": ({"type": "text"},), "audio": (),
+    "modalities": (["text"],), "prediction": (), "reasoning_effort": (), "verbosity": ("medium",),
+    "web_search_options": (), "echo": (), "suffix": ("",),
+    # of vLLM and llama.cpp
+    "repetition_penalty": (1,), "repeat_penalty": (1,), "typical_p": (1,), "mirostat": (), "min_tokens": (),
+    "dry_multiplier": (), "xtc_probability": (), "ignore_eos": (), "stop_token_ids": (), "grammar": ("",),
+    "json_schema": (), "structured_outputs": (), "guided_json": (), "guided_regex": (), "guided_choice": (),
+    "guided_grammar": (), "chat_template": (), "chat_template_kwargs": (), "continue_final_message": (),
+    "add_generation_prompt": (True,),
+}  # fmt: skip
+"""Fields that would change the answer, each with values that ask for nothing; some programs always send them.
+Fields that would not, such as `user` or `store`, are ignored."""
+WITHOUT_EFFECT: tuple[Any, ...] = (None, False, 0, [], {})
 
 
 class ApiError(Exception):
@@ -53,12 +63,16 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    model: str
+    model: str = ""
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
     seed: int | None = None
     n: int | None = None
     best_of: int | None = None
@@ -75,9 +89,11 @@ class Request(BaseModel):
     def sampling(self, default: SamplingConfig) -> SamplingConfig:
         """How to choose tokens: `default` where the request says nothing. Raises ApiError."""
         limit, most = self.longest()
-        asked: dict[str, Any] = {"temperature": self.temperature, "top_p": self.top_p, "seed": self.seed}
+        asked: dict[str, Any] = {name: getattr(self, name) for name in SAMPLED}
         if self.top_p == 0:  # the likeliest token
             asked |= {"top_p": None, "temperature": 0.0}
+        if self.top_k == -1:  # vLLM's word for all tokens
+            asked["top_k"] = 0
         sampling = default
         for name, value in {**asked, "max_new_tokens": most}.items():
             if value is None:
@@ -94,8 +110,8 @@ class Request(BaseModel):
         for name in ("n", "best_of"):
             if getattr(self, name) not in (None, 1):
                 raise ApiError(400, f"{name} must be 1: this server gives one answer.", param=name)
-        for name in NOT_SUPPORTED:
-            if (self.model_extra or {}).get(name) not in WITHOUT_EFFECT:
+        for name, value in (self.model_extra or {}).items():
+            if name in NOT_SUPPORTED and value not in (*WITHOUT_EFFECT, *NOT_SUPPORTED[name]):
                 raise ApiError(400, f"{name} is not supported by this server.", param=name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import secrets
 import signal
 import socket
 import time
@@ -15,12 +16,13 @@ from typing import Any
 import fastapi
 import uvicorn
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from .answering import Answer, Writer
 from .commands import command
-from .config import SamplingConfig, ServeConfig
+from .config import ServeConfig
 from .console import say
 from .errors import UserError
 from .openai_protocol import (
@@ -35,23 +37,35 @@ from .openai_protocol import (
 )
 from .opened_model import OpenedModel, open_model
 
-PATIENCE = 3  # seconds that answers in progress have to end when the server is stopped
+PATIENCE = 3  # seconds that connections have to close when the server is stopped
 WAITING = 64  # connections that may wait to be taken
 
 
-def make_app(opened: OpenedModel, name: str, sampling: SamplingConfig, ready: str = "") -> fastapi.FastAPI:
-    """The web application around a model, which clients call `name`; says `ready` once it runs."""
+def make_app(opened: OpenedModel, config: ServeConfig, ready: str = "") -> fastapi.FastAPI:
+    """The web application around a model; says `ready` once it runs."""
 
     @asynccontextmanager
     async def lifespan(app: fastapi.FastAPI) -> AsyncIterator[None]:
         if ready:
             say(ready)
         yield
-        writer.thread.shutdown(wait=False, cancel_futures=True)
 
+    def check_key(request: fastapi.Request) -> None:
+        given, wanted = request.headers.get("Authorization", ""), f"Bearer {config.api_key}"
+        if config.api_key and not secrets.compare_digest(given.encode(), wanted.encode()):
+            message = "This server wants its API key, and got none or another."
+            raise ApiError(401, message, code="invalid_api_key")
+
+    def check_name(asked: str) -> None:
+        if config.name and asked not in ("", config.name):
+            message = f"The model `{asked}` does not exist here; this server has `{config.name}`."
+            raise ApiError(404, message, param="model", code="model_not_found")
+
+    name = name_of(opened, config)
     app = fastapi.FastAPI(title=name, lifespan=lifespan)
+    v1 = fastapi.APIRouter(prefix="/v1", dependencies=[fastapi.Depends(check_key)])
     created = int(time.time())
-    writer = Writer()
+    writer = app.state.writer = Writer()
     page = Path(__file__).with_name("chat_page.html").read_text(encoding="utf-8")
 
     @app.get("/", include_in_schema=False)
@@ -62,30 +76,30 @@ def make_app(opened: OpenedModel, name: str, sampling: SamplingConfig, ready: st
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/v1/models")
+    @v1.get("/models")
     async def models() -> dict[str, Any]:
         return {"object": "list", "data": [describe_model(name, created)]}
 
-    @app.get("/v1/models/{model:path}")
+    @v1.get("/models/{model:path}")
     async def model(model: str) -> dict[str, Any]:
-        check_name(model, name)
+        check_name(model)
         return describe_model(name, created)
 
-    @app.post("/v1/chat/completions", response_model=None)
+    @v1.post("/chat/completions", response_model=None)
     async def chat(request: ChatRequest, connection: fastapi.Request) -> Response:
         messages = request.conversation()
         return await respond(request, opened.prompt(messages), connection, Answers(name, chat=True))
 
-    @app.post("/v1/completions", response_model=None)
+    @v1.post("/completions", response_model=None)
     async def complete(request: CompletionRequest, connection: fastapi.Request) -> Response:
         return await respond(request, request.text(), connection, Answers(name, chat=False))
 
     async def respond(
         request: Request, prompt: str, connection: fastapi.Request, answers: Answers
     ) -> Response:
-        check_name(request.model, name)
+        check_name(request.model)
         request.refuse_what_is_not_supported()
-        answer = Answer(opened, prompt, request.sampling(sampling), request.stops())
+        answer = Answer(opened, prompt, request.sampling(config.sampling), request.stops())
         if request.stream:
             usage = bool(request.stream_options and request.stream_options.include_usage)
             events = stream_events(writer, answer, answers, usage)
@@ -100,6 +114,11 @@ def make_app(opened: OpenedModel, name: str, sampling: SamplingConfig, ready: st
                     return Response(status_code=499)  # nobody reads it
         return JSONResponse(answers.whole(text, answer.finish_reason, answer.usage()))
 
+    app.include_router(v1)
+    if config.allow_origins:  # otherwise browsers keep the answers from every page but the server's own
+        app.add_middleware(
+            CORSMiddleware, allow_origins=config.allow_origins, allow_methods=["*"], allow_headers=["*"]
+        )
     handle_errors(app)
     return app
 
@@ -119,8 +138,9 @@ async def stream_events(
             yield answers.usage(answer.usage())
         yield DONE
     except Exception as error:  # the answer has begun: its status can no longer say that it failed
-        yield sent(ApiError(500, describe(error)).body())
-        if not isinstance(error, UserError):
+        told = error if isinstance(error, ApiError) else ApiError(500, describe(error))
+        yield sent(told.body())
+        if not isinstance(error, ApiError | UserError):
             raise
 
 
@@ -162,11 +182,9 @@ def describe(error: Exception) -> str:
     return str(error) if isinstance(error, UserError) else f"The server failed: {type(error).__name__}."
 
 
-def check_name(asked: str, name: str) -> None:
-    """Raise ApiError for another model than the one that is served."""
-    if asked != name:
-        message = f"The model `{asked}` does not exist here; this server has `{name}`."
-        raise ApiError(404, message, param="model", code="model_not_found")
+def name_of(opened: OpenedModel, config: ServeConfig) -> str:
+    """What clients see the model called."""
+    return config.name or opened.model.name.removeprefix("runs/")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -183,15 +201,23 @@ def listen(host: str, port: int) -> socket.socket:
         raise UserError(f"{host}, port {port}, cannot be listened to: {error.strerror or error}.") from None
 
 
+class Server(uvicorn.Server):
+    """Ends the answers in progress when it is stopped, and those that wait."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell the clients, and close the connections."""
+        app: Any = self.config.app
+        app.state.writer.ended.set()
+        await super().shutdown(sockets)
+
+
 def serve(config: ServeConfig) -> None:
     """Serve a model until Ctrl-C."""
     with listen(config.host, config.port) as listening:  # before the model is loaded, which takes a while
         opened = open_model(config.run)
-        name = config.name or opened.model.name.removeprefix("runs/")
-        port = listening.getsockname()[1]
-        ready = how_to_use(name, config.host, port, opened.chats)
-        app = make_app(opened, name, config.sampling, ready)
-        server = uvicorn.Server(
+        ready = how_to_use(opened, config, listening.getsockname()[1])
+        app = make_app(opened, config, ready)
+        server = Server(
             uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=PATIENCE, access_log=False)
         )
         former = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has ended
@@ -203,21 +229,28 @@ def serve(config: ServeConfig) -> None:
     say("The server has ended.")
 
 
-def how_to_use(name: str, host: str, port: int, chats: bool) -> str:
+def how_to_use(opened: OpenedModel, config: ServeConfig, port: int) -> str:
     """What to do with the server that has just started."""
+    name, host = name_of(opened, config), config.host
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     address = f"http://{shown}:{port}"
     body = json.dumps({"model": name, "messages": [{"role": "user", "content": "Hello"}]})
+    key, header = ("KEY", " -H 'Authorization: Bearer KEY'") if config.api_key else ("none", "")
     lines = [
         f"{name} is served at {address}/v1 (Ctrl-C ends).",
         f"A page to chat on: {address}",
-        f"curl {address}/v1/chat/completions -H 'Content-Type: application/json' -d '{body}'",
-        f'Python: openai.OpenAI(base_url="{address}/v1", api_key="none"), model="{name}"',
+        f"curl {address}/v1/chat/completions{header} -H 'Content-Type: application/json' -d '{body}'",
+        f'Python: openai.OpenAI(base_url="{address}/v1", api_key="{key}"), model="{name}"',
     ]
-    if not chats:
+    if config.api_key:
+        lines.append("KEY stands for the setting api_key.")
+    if not config.name:
+        lines.append("Clients may call the model by any name.")
+    if not opened.chats:
         lines.append("It was not taught to chat: it continues the last message or prompt.")
     if host in ("0.0.0.0", "::"):
-        lines.append("Other machines reach it, too, and it asks for no password.")
+        asks = "" if config.api_key else ", and it asks for no key (--api_key)"
+        lines.append(f"Other machines reach it, too{asks}.")
     return "\n".join(lines)
 
 

@@ -45,6 +45,7 @@ def new_tokens(
         mask[row, length - len(prompt) :] = 1
     ids, mask = ids.to(device), mask.to(device)
     dice = [random.Random(sampling.seed) for _ in prompts]
+    written: list[list[int]] = [[] for _ in prompts]
     longest = [min(sampling.max_new_tokens, context - len(prompt)) for prompt in prompts]
     unread, cache = ids, None  # the tokens that the model has not read yet
     with evaluating(model):
@@ -60,8 +61,11 @@ def new_tokens(
             draws = [dice[row].random() for row in rows]
             with torch.no_grad():
                 output = model(input_ids=unread, **{name: inputs[name] for name in accepted & inputs.keys()})
-                chosen = choose(output.logits[:, -1].float(), sampling, draws)
+                logits = penalize(output.logits[:, -1].float(), sampling, [written[row] for row in rows])
+                chosen = choose(logits, sampling, draws)
             pairs = list(zip(rows, chosen.tolist(), strict=True))
+            for row, token in pairs:
+                written[row].append(token)
             yield [(row, token) for row, token in pairs if token not in stops]
 
             ended = [token in stops or step + 1 >= longest[row] for row, token in pairs]
@@ -80,6 +84,17 @@ def new_tokens(
             unread = ids if cache is None else chosen[:, None]
 
 
+def penalize(logits: Tensor, sampling: SamplingConfig, written: Sequence[Sequence[int]]) -> Tensor:
+    """Logits (B, V) less the penalties for tokens that each answer has already, as OpenAI defines them."""
+    if sampling.presence_penalty or sampling.frequency_penalty:
+        logits = logits.clone()
+        for row, answer in zip(logits, written, strict=True):
+            said = torch.tensor(answer, dtype=torch.long, device=row.device)
+            tokens, counts = said.unique(return_counts=True)
+            row[tokens] -= sampling.presence_penalty + sampling.frequency_penalty * counts
+    return logits
+
+
 def choose(logits: Tensor, sampling: SamplingConfig, draws: Sequence[float]) -> Tensor:
     """The next token of each row.
 
@@ -88,16 +103,21 @@ def choose(logits: Tensor, sampling: SamplingConfig, draws: Sequence[float]) -> 
         draws: One number of [0, 1) per row: where in the distribution to look.
 
     Returns:
-        (B,) tokens: the likeliest at temperature 0, otherwise one of the likeliest that together have the
-        probability `top_p` (nucleus sampling, Holtzman et al. 2020), the token that crosses it included.
+        (B,) tokens: the likeliest at temperature 0, otherwise one of the likeliest: at most `top_k`, no less
+        likely than `min_p` times the likeliest, and those that together have the probability `top_p` (nucleus
+        sampling, Holtzman et al. 2020), the token that crosses it included.
     """
     if sampling.temperature == 0:
         return logits.argmax(dim=-1)
     probabilities, tokens = (logits / sampling.temperature).softmax(dim=-1).sort(dim=-1, descending=True)
+    if sampling.top_k:
+        probabilities = probabilities[:, : sampling.top_k] / probabilities[:, : sampling.top_k].sum(-1, True)
     before = probabilities.cumsum(dim=-1) - probabilities  # (B, V); the likeliest token is always kept
-    nucleus = probabilities.where(before < sampling.top_p, 0).cumsum(dim=-1)
+    kept = (before < sampling.top_p) & (probabilities >= sampling.min_p * probabilities[:, :1])
+    nucleus = probabilities.where(kept, 0).cumsum(dim=-1)
     where = torch.tensor(draws, device=logits.device)[:, None] * nucleus[:, -1:]
-    place = torch.searchsorted(nucleus, where, right=True).clamp(max=logits.shape[-1] - 1)  # (B, 1)
+    place = torch.searchsorted(nucleus, where, right=True)  # (B, 1)
+    place = place.minimum(kept.sum(dim=-1, keepdim=True) - 1)  # rounded, a draw can be 1
     return tokens.gather(1, place).squeeze(1)
 
 

@@ -79,7 +79,8 @@ class Writer:
             rows = sorted(row for row in writing if lengths[row] <= place)
             if rows:
                 draws = [dice[row].random() for row in rows]
-                chosen = choose(logits.numpy()[rows], sampling, draws).tolist()
+                written = [tokens[row, lengths[row] : place] for row in rows]
+                chosen = choose(penalize(logits.numpy()[rows], sampling, written), sampling, draws).tolist()
                 tokens[rows, place] = chosen
                 writing -= {row for row, token in zip(rows, chosen, strict=True) if token in stops}
                 yield [(row, token) for row, token in zip(rows, chosen, strict=True) if row in writing]
@@ -104,6 +105,16 @@ class Writer:
         return ops.cast(logits[:, -1], "float32")
 
 
+def penalize(logits: np.ndarray, sampling: SamplingConfig, written: Sequence[np.ndarray]) -> np.ndarray:
+    """Logits (B, V) less the penalties for tokens that each answer has already, as OpenAI defines them."""
+    if sampling.presence_penalty or sampling.frequency_penalty:
+        logits = logits.copy()
+        for row, answer in zip(logits, written, strict=True):
+            tokens, counts = np.unique(answer, return_counts=True)
+            row[tokens] -= sampling.presence_penalty + sampling.frequency_penalty * counts
+    return logits
+
+
 def choose(logits: np.ndarray, sampling: SamplingConfig, draws: Sequence[float]) -> np.ndarray:
     """The next token of each row.
 
@@ -112,8 +123,9 @@ def choose(logits: np.ndarray, sampling: SamplingConfig, draws: Sequence[float])
         draws: One number of [0, 1) per row: where in the distribution to look.
 
     Returns:
-        (B,) tokens: the likeliest at temperature 0, otherwise one of the likeliest that together have the
-        probability `top_p` (nucleus sampling, Holtzman et al. 2020), the token that crosses it included.
+        (B,) tokens: the likeliest at temperature 0, otherwise one of the likeliest: at most `top_k`, no less
+        likely than `min_p` times the likeliest, and those that together have the probability `top_p` (nucleus
+        sampling, Holtzman et al. 2020), the token that crosses it included.
     """
     if sampling.temperature == 0:
         return logits.argmax(axis=-1)
@@ -121,8 +133,11 @@ def choose(logits: np.ndarray, sampling: SamplingConfig, draws: Sequence[float])
     probabilities = np.exp(scaled) / np.exp(scaled).sum(axis=-1, keepdims=True)
     order = np.argsort(-probabilities, axis=-1, kind="stable")
     likely = np.take_along_axis(probabilities, order, axis=-1)
+    if sampling.top_k:
+        likely = likely[:, : sampling.top_k] / likely[:, : sampling.top_k].sum(axis=-1, keepdims=True)
     before = likely.cumsum(axis=-1) - likely  # (B, V); the likeliest token is always kept
-    nucleus = np.where(before < sampling.top_p, likely, 0).cumsum(axis=-1)
+    kept = (before < sampling.top_p) & (likely >= sampling.min_p * likely[:, :1])
+    nucleus = np.where(kept, likely, 0).cumsum(axis=-1)
     wanted = np.asarray(draws)[:, None] * nucleus[:, -1:]
-    places = np.minimum((nucleus <= wanted).sum(axis=-1), logits.shape[-1] - 1)
+    places = np.minimum((nucleus <= wanted).sum(axis=-1), kept.sum(axis=-1) - 1)
     return np.take_along_axis(order, places[:, None], axis=-1)[:, 0]
