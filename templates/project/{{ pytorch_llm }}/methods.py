@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +151,21 @@ def count_weights(model: nn.Module) -> tuple[int, int]:
 def is_peft(model: nn.Module) -> bool:
     """Whether the model has adapters that are not merged."""
     return hasattr(model, "peft_config") and hasattr(model, "merge_and_unload")
+
+
+def light_inputs(model: nn.Module, precision: str) -> AbstractContextManager[None]:
+    """Within this block, LoRA's layers leave their inputs in the number format of `precision`.
+
+    Elsewhere they make them float32, as the adapters are, and autocast makes them short again to multiply
+    them: the same numbers, but a copy, kept for the backward pass beside that of the layer itself. DoRA
+    computes lengths of weights, too, which need float32.
+    """
+    configs = getattr(model, "peft_config", {}).values()
+    if precision == "float32" or not configs or any(config.use_dora for config in configs):
+        return nullcontext()
+    from peft.helpers import disable_input_dtype_casting
+
+    return disable_input_dtype_casting(model)
 
 
 def merge(model: Any) -> PreTrainedModel:
