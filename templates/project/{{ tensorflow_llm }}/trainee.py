@@ -123,7 +123,7 @@ class Trainee:
             f"{config.accumulation_steps * config.batch_size // smaller}"
         ] * (config.batch_size > 1)
         ways += ["training.precision bfloat16"] * (config.precision == "float32")
-        ways += ["method.name lora"] * (self.lora is None)
+        ways += ["method.name lora"] * (self.lora is None and not self.new)
         ways += [f"shorter examples (the longest needs {length:,} tokens)"]
         return f"Memory does not suffice for this training: try {', or '.join(ways)}."
 
