@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .method_config import MethodConfig
+from .method_config import ALL_WEIGHTS, MethodConfig
 from .training_config import TrainingConfig
 
 HUBS = ("huggingface", "modelscope")
@@ -122,7 +122,7 @@ class TrainConfig:
     hub: Literal["huggingface", "modelscope"] = "huggingface"
     """Where a name of `base` is looked up; ModelScope is quick in China."""
 
-    method: MethodConfig = field(default_factory=lambda: MethodConfig(name="full"))
+    method: MethodConfig = ALL_WEIGHTS
     """Which weights of `base` learn; those of a new model all do."""
 
     corpus: CorpusConfig = field(default_factory=CorpusConfig)

@@ -102,7 +102,7 @@ def make_model(config: TrainConfig, texts: TextSplits, run: Run) -> Trainee:
     if not (tokenizer / "tokenizer.json").exists():  # a resumed run has it
         train_tokenizer(texts.train, sized(config.model).vocabulary, tokenizer)
     seed_everything(config.training.seed)
-    return new_trainee(config.model, config.method, tokenizer, config.training.seed)
+    return new_trainee(config.model, tokenizer, config.training.seed, config.method)
 
 
 def base_to_continue(config: TrainConfig) -> str:

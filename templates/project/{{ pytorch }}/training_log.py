@@ -44,13 +44,14 @@ class TrainingLog:
             return
         loss = f"loss {row['train_loss']:.4g}"
         epoch, step = row["epoch"], row["step"]
-        self.bar.update(self.task, completed=step, description=f"epoch {epoch:g}  {loss}")
+        number = epoch if isinstance(epoch, int) else f"{epoch:.3g}"
+        self.bar.update(self.task, completed=step, description=f"epoch {number}  {loss}")
         self.run.log(row["epoch"], {name: value for name, value in row.items() if name != "epoch"})
         drawn = ("train_loss", "validation_loss", "learning_rate", "tokens_per_second")
         self.tracking.log({name: row[name] for name in drawn if name in row}, row["step"])
         validation = f"  validation {row['validation_loss']:.4g}" if "validation_loss" in row else ""
         speed = f"  {row['tokens_per_second']:,.0f} tokens/s" if "tokens_per_second" in row else ""
-        place = f"epoch {epoch:3}" if isinstance(epoch, int) else f"step {step} (epoch {epoch:.3g})"
+        place = f"epoch {epoch:3}" if isinstance(epoch, int) else f"step {step} (epoch {number})"
         say(f"{place}  {loss}{validation}{speed}{'  best' if best else ''}")
 
 

@@ -47,3 +47,6 @@ class MethodConfig:
             raise ValueError(f"dropout is {self.dropout}: it must be 0 or more and below 1")
         if not self.targets:
             raise ValueError("targets is empty: name layers, or all-linear")
+
+
+ALL_WEIGHTS = MethodConfig(name="full")

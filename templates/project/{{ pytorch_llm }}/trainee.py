@@ -19,7 +19,7 @@ from .decoder_presets import sized
 from .device import uses_gpu
 from .examples import Example
 from .language_model import LanguageModel
-from .method_config import LORA_METHODS, MethodConfig
+from .method_config import ALL_WEIGHTS, LORA_METHODS, MethodConfig
 from .methods import apply_method, count_weights, light_inputs, save_model
 from .methods import merge as merge_adapters
 from .packed_data import PackedData
@@ -178,7 +178,9 @@ class OpenedTrainee(Trainee):
         self.tokenizer.save_pretrained(folder)
 
 
-def new_trainee(config: ModelConfig, method: MethodConfig, tokenizer: Path, seed: int) -> Trainee:
+def new_trainee(
+    config: ModelConfig, tokenizer: Path, seed: int, method: MethodConfig = ALL_WEIGHTS
+) -> Trainee:
     """A decoder with new random weights, which all learn, for the tokenizer in the folder `tokenizer`."""
     config = sized(config)
     vocabulary = TextTokenizer(tokenizer).vocabulary  # a small corpus gives fewer tokens than asked for

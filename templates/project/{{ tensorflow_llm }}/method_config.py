@@ -21,3 +21,6 @@ class MethodConfig:
         """Raise ValueError, naming the field, for a value that cannot work."""
         if self.rank < 1:
             raise ValueError(f"rank is {self.rank}: it must be 1 or more")
+
+
+ALL_WEIGHTS = MethodConfig(name="full")

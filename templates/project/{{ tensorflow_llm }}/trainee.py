@@ -20,7 +20,7 @@ from .device import seed_everything
 from .errors import UserError
 from .examples import Example
 from .language_model import build_language_model, can_pack, weighted_sum
-from .method_config import MethodConfig
+from .method_config import ALL_WEIGHTS, MethodConfig
 from .presets import Opened, enable_lora, lora_layers, merge, open_preset, save_adapter, save_preset
 from .runs import Run
 from .schedule import make_optimizer
@@ -124,12 +124,14 @@ class Trainee:
             f"{config.accumulation_steps * config.batch_size // smaller}"
         ] * (config.batch_size > 1)
         ways += ["training.precision bfloat16"] * (config.precision == "float32")
-        ways += ["method.name lora"] * (self.lora is None)
+        ways += ["method.name lora"] * (self.lora is None and not self.new)
         ways += [f"shorter examples (the longest needs {length:,} tokens)"]
         return f"Memory does not suffice for this training: try {', or '.join(ways)}."
 
 
-def new_trainee(config: ModelConfig, method: MethodConfig, tokenizer: Path, seed: int) -> Trainee:
+def new_trainee(
+    config: ModelConfig, tokenizer: Path, seed: int, method: MethodConfig = ALL_WEIGHTS
+) -> Trainee:
     """A Qwen 3 of KerasHub with new random weights, which all learn, for the tokenizer in `tokenizer`.
 
     RMSNorm, also of queries and keys, rotary embeddings, grouped-query attention, SwiGLU. Raises UserError
