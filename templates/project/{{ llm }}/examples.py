@@ -4,8 +4,9 @@ Everything the models learn from is made here, as plain NumPy: blocks of text fo
 with the loss on the assistant's turns only, windows for evaluation.
 """
 
+from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, NamedTuple
@@ -44,17 +45,20 @@ Render = Callable[[list[Message], bool], str]
 Encode = Callable[[str], Encoded]
 
 
-def text_blocks(documents: Sequence[Sequence[int]], context: int, end: int) -> list[Example]:
+def text_blocks(documents: Iterable[Sequence[int]], context: int, end: int) -> list[Example]:
     """Join documents, each followed by the token `end`, and cut them into blocks for pretraining.
 
     A block has `context` + 1 tokens, the last may have fewer. Blocks overlap by one token, the last of one is
-    the first of the next, so that every token but the very first is predicted once.
+    the first of the next, so that every token but the very first is predicted once. They are views of one
+    array, 4 bytes a token: a corpus may have billions of them. Documents may be made one by one meanwhile.
     """
-    pieces = [np.append(np.asarray(document, dtype=np.int32), np.int32(end)) for document in documents]
-    tokens = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
-    return [
-        example_of(tokens[start : start + context + 1], 1) for start in range(0, len(tokens) - 1, context)
-    ]
+    joined = array("i")  # grows in place, where joining a list of arrays would need twice the room
+    for document in documents:
+        joined.frombytes(np.append(np.asarray(document, np.int32), np.int32(end)).tobytes())
+    tokens = np.frombuffer(joined, np.int32)
+    targets = np.arange(context + 1) > 0
+    pieces = (tokens[start : start + context + 1] for start in range(0, len(tokens) - 1, context))
+    return [Example(piece, targets[: len(piece)]) for piece in pieces]
 
 
 def evaluation_windows(tokens: Sequence[int] | np.ndarray, context: int, stride: int) -> list[Example]:

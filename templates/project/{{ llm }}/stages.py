@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,8 +61,7 @@ def train(config: TrainConfig) -> Run:
     context = min(sized(config.model).context, model.context)
     say(f"{trainee.parameters:,} weights, {trainee.trainable:,} of them learn; {context} tokens at a time.")
     train_blocks, validation_blocks = (
-        text_blocks([model.encode(text).tokens for text in part], context, model.end)
-        for part in (texts.train, texts.validation)
+        text_blocks(model.encode_many(part), context, model.end) for part in (texts.train, texts.validation)
     )
     trainee.fit(train_blocks, validation_blocks, config.training, this_run)
     trainee.save(this_run.path(MODEL))
@@ -113,6 +113,8 @@ def open_base(config: TrainConfig) -> Trainee:
 
 def count_ngrams(texts: TextSplits) -> dict[str, Metrics]:
     """What counting five bytes makes of the same text; nothing where there is too much of it to count."""
+    if sum(map(len, chain(texts.train, texts.validation))) > MOST_COUNTED:  # before it is all copied
+        return {}
     read = "\n\n".join([*texts.train, *texts.validation]).encode()
     if len(read) > MOST_COUNTED:
         return {}

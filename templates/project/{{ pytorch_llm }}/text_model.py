@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .examples import Encoded, Example, Render
 from .generation import accepted_arguments, evaluating, new_tokens
 from .model_folder import find_model
 from .packing import alike
-from .text_pieces import text_pieces
+from .text_pieces import batches_of_text, text_pieces
 
 TOKENS_AT_ONCE = 1 << 12  # read together for their losses: more would be no faster, and take memory
 LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32
@@ -61,6 +61,17 @@ class TextModel:
         """The tokens of a text and where they stand in it; none are added at its ends."""
         found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         return Encoded(found["input_ids"], [tuple(pair) for pair in found["offset_mapping"]])
+
+    def encode_many(self, texts: Iterable[str]) -> Iterator[list[int]]:
+        """The tokens of each text, on all cores; none are added at their ends."""
+        for batch in batches_of_text(texts):
+            yield from self.tokenizer(
+                batch,
+                add_special_tokens=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )["input_ids"]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens, special ones included."""
