@@ -9,7 +9,7 @@ from .config import ChatDataConfig, check
 from .method_config import MethodConfig
 from .training_config import TrainingConfig
 
-NOT_USED = ("checkpoint_steps", "overfit_batches", "profile")
+NOT_USED = ("compile", "overfit_batches", "profile")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,10 @@ class AlignConfig:
         check(
             self.loss != "kto" or self.training.batch_size > 1,
             "training.batch_size is 1: kto compares the answers of a batch, set it to 2 or more",
+        )
+        check(
+            self.training.optimizer == "adamw",
+            f"training.optimizer is {self.training.optimizer}: align.py has adamw only",
         )
         for name in NOT_USED:
             check(not getattr(self.training, name), f"training.{name} does nothing in align.py: leave it out")

@@ -114,7 +114,7 @@ def train(
 
     accelerator = make_accelerator(config.training)
     folder = first_process_path(accelerator, run.path("checkpoints"))
-    log = AlignLog(run, accelerator.is_main_process)
+    log = AlignLog(run, accelerator.is_main_process, config.training.checkpoint_steps)
     with quiet_trl():
         trainer = make_trainer(base, splits, config, folder, longest, accelerator, [log])
         policy: Any = trainer.model
@@ -127,7 +127,9 @@ def train(
         except KeyboardInterrupt:
             saved = any(folder.glob("checkpoint-*"))
             words = (
-                f"Go on with: {run.resume_command()}" if saved else "No epoch had ended: nothing is saved."
+                f"Go on with: {run.resume_command()}"
+                if saved
+                else "No epoch had ended: nothing is saved. For long epochs set training.checkpoint_steps."
             )
             raise KeyboardInterrupt(words) from None
         finally:
