@@ -20,7 +20,7 @@ from .runs import Run
 
 
 class AlignLog(TrainerCallback):
-    """Follows a trainer of trl; has it save its state every `checkpoint_steps` steps, too, unless that is 0."""
+    """Follows a trainer of trl; has it save its state every `checkpoint_steps` steps, too, if not 0."""
 
     def __init__(self, run: Run, first_process: bool, checkpoint_steps: int = 0) -> None:
         self.run = run
