@@ -63,11 +63,13 @@ def train(config: TrainConfig) -> Run:
     train_blocks, validation_blocks = (
         text_blocks(model.encode_many(part), context, model.end) for part in (texts.train, texts.validation)
     )
+    ngrams, held_out = count_ngrams(texts), texts.test
+    del texts  # perhaps gigabytes, which are not needed while the model learns
     trainee.fit(train_blocks, validation_blocks, config.training, this_run)
     trainee.save(this_run.path(MODEL))
 
     model = trainee.text_model()
-    figures = {NETWORK: measure_text(model, texts.test, context=context), **count_ngrams(texts)}
+    figures = {NETWORK: measure_text(model, held_out, context=context), **ngrams}
     continued = dict(zip(config.prompts, continue_texts(model, config.prompts), strict=True))
     this_run.save_metrics(
         {
@@ -79,7 +81,7 @@ def train(config: TrainConfig) -> Run:
             "continued": continued,
         }
     )
-    print_figures(f"{sum(map(len, texts.test)):,} characters of held-out text", figures)
+    print_figures(f"{sum(map(len, held_out)):,} characters of held-out text", figures)
     say(f"Report: {training_page(this_run, figures, continued)}")
     return this_run
 
