@@ -3,7 +3,7 @@
 import glob
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from .errors import UserError
 TABLES = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tsv")
 PASSAGES = 200  # about as many as a corpus of few documents is cut into
 SHORTEST, LONGEST = 400, 20_000  # characters of a passage, where the text has places to cut
+LONGEST_DOCUMENT = 1 << 24  # characters of a text file from which on an empty line ends a document
 FEWEST_CHARACTERS = 2_000  # of a corpus
 MANY_DOCUMENTS = 100  # from here on whole documents are divided among the parts
 
@@ -59,12 +60,31 @@ def find_files(patterns: Sequence[str]) -> list[Path]:
     return list(paths)
 
 
-def read_text(path: Path, separator: str) -> list[str]:
-    """A text file as one document, or as several with a line of the separator's text between them."""
+def read_text(path: Path, separator: str) -> Iterator[str]:
+    """A text file as one document, or as several with a line of the separator's text between them.
+
+    It is read line by line, and a very long document is cut at an empty line: one string of all the text
+    would be copied as a whole again and again, with 4 bytes for each character where one is an emoji.
+    """
     check_file(path)
-    text = path.read_text(encoding=find_encoding(path))
-    pieces = re.split(rf"^{re.escape(separator)}[ \t]*$", text, flags=re.MULTILINE) if separator else [text]
-    return [piece.strip("\n") + "\n" for piece in pieces if piece.strip()]
+    lines: list[str] = []
+    characters = 0
+    with path.open(encoding=find_encoding(path)) as file:
+        for line in file:
+            ends = bool(separator) and line.rstrip(" \t\n") == separator.rstrip(" \t")
+            if ends or (characters >= LONGEST_DOCUMENT and not line.strip()):
+                yield from written(lines)
+                lines, characters = [], 0
+            if not ends:
+                lines.append(line)
+                characters += len(line)
+    yield from written(lines)
+
+
+def written(lines: Sequence[str]) -> list[str]:
+    """The document of these lines, if anything is written there."""
+    text = "".join(lines).strip("\n")
+    return [f"{text}\n"] if text.strip() else []
 
 
 def read_fields(path: Path, field: str) -> list[str]:

@@ -33,9 +33,9 @@ def measure_text(model: TextModel, texts: Sequence[str], *, context: int, batch_
     """
     context = min(context, model.context)
     windows: list[Example] = []
-    for text in texts:
-        tokens = [*(model.start or [model.end]), *model.encode(text).tokens]
-        windows += evaluation_windows(tokens, context, max(context // 2, 1))
+    start = model.start or [model.end]
+    for tokens in model.encode_many(texts):
+        windows += evaluation_windows([*start, *tokens], context, max(context // 2, 1))
     losses = np.concatenate(model.token_losses(windows, batch_size))
     return text_metrics(
         float(losses.sum(dtype=np.float64)), len(losses), sum(len(text.encode()) for text in texts)

@@ -4,6 +4,7 @@ Everything the models learn from is made here, as plain NumPy: blocks of text fo
 with the loss on the assistant's turns only, windows for evaluation.
 """
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -47,18 +48,21 @@ Encode = Callable[[str], Encoded]
 
 
 def text_blocks(
-    documents: Sequence[Sequence[int]], context: int, end: int, start: Sequence[int] = ()
+    documents: Iterable[Sequence[int]], context: int, end: int, start: Sequence[int] = ()
 ) -> list[Example]:
     """Join documents, each between the tokens `start` and `end`, and cut them into blocks for pretraining.
 
     A block has `context` + 1 tokens, the last may have fewer. Blocks overlap by one token, the last of one is
-    the first of the next, so that every token but the very first is predicted once.
+    the first of the next, so that every token but the very first is predicted once. They are views of one
+    array, 4 bytes a token: a corpus may have billions of them. Documents may be made one by one meanwhile.
     """
-    pieces = [part for document in documents for part in (start, document, [end])]
-    tokens = np.concatenate([np.asarray(piece, dtype=np.int32) for piece in [[], *pieces]])
-    return [
-        example_of(tokens[place : place + context + 1], 1) for place in range(0, len(tokens) - 1, context)
-    ]
+    joined = array("i")  # grows in place, where joining a list of arrays would need twice the room
+    for document in documents:
+        joined.frombytes(np.asarray([*start, *document, end], np.int32).tobytes())
+    tokens = np.frombuffer(joined, np.int32)
+    targets = np.arange(context + 1) > 0
+    pieces = (tokens[place : place + context + 1] for place in range(0, len(tokens) - 1, context))
+    return [Example(piece, targets[: len(piece)]) for piece in pieces]
 
 
 def evaluation_windows(tokens: Sequence[int] | np.ndarray, context: int, stride: int) -> list[Example]:

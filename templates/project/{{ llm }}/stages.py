@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,14 +62,16 @@ def train(config: TrainConfig) -> Run:
     context = min(sized(config.model).context, model.context)
     say(f"{trainee.parameters:,} weights, {trainee.trainable:,} of them learn; {context} tokens at a time.")
     train_blocks, validation_blocks = (
-        text_blocks([model.encode(text).tokens for text in part], context, model.end, model.start)
+        text_blocks(model.encode_many(part), context, model.end, model.start)
         for part in (texts.train, texts.validation)
     )
+    ngrams, held_out = count_ngrams(texts), texts.test
+    del texts  # perhaps gigabytes, which are not needed while the model learns
     trainee.fit(train_blocks, validation_blocks, config.training, this_run)
     trainee.save(this_run.path(MODEL))
 
     model = trainee.text_model()
-    figures = {NETWORK: measure_text(model, texts.test, context=context), **count_ngrams(texts)}
+    figures = {NETWORK: measure_text(model, held_out, context=context), **ngrams}
     continued = dict(zip(config.prompts, continue_texts(model, config.prompts), strict=True))
     this_run.save_metrics(
         {
@@ -80,7 +83,7 @@ def train(config: TrainConfig) -> Run:
             "continued": continued,
         }
     )
-    print_figures(f"{sum(map(len, texts.test)):,} characters of held-out text", figures)
+    print_figures(f"{sum(map(len, held_out)):,} characters of held-out text", figures)
     say(f"Report: {training_page(this_run, figures, continued)}")
     return this_run
 
@@ -122,6 +125,8 @@ def open_base(config: TrainConfig) -> Trainee:
 
 def count_ngrams(texts: TextSplits) -> dict[str, Metrics]:
     """What counting five bytes makes of the same text; nothing where there is too much of it to count."""
+    if sum(map(len, chain(texts.train, texts.validation))) > MOST_COUNTED:  # before it is all copied
+        return {}
     read = "\n\n".join([*texts.train, *texts.validation]).encode()
     if len(read) > MOST_COUNTED:
         return {}

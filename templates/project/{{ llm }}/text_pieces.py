@@ -1,9 +1,10 @@
-"""Text from tokens that come one by one, in pieces that can be shown at once."""
+"""Text in pieces: from tokens that come one by one, and so much at once as a tokenizer should be given."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+CHARACTERS_AT_ONCE = 1 << 22  # tokenised together: what a tokenizer says of their tokens takes some 200 MB
 UNFINISHED = "\ufffd"  # what a decoder writes for bytes that are not yet a whole character
 
 
@@ -24,3 +25,17 @@ def text_pieces(tokens: Iterable[int], decode: Callable[[list[int]], str]) -> It
     rest = decode(held)[len(decode(held[:shown])) :]
     if rest:
         yield rest
+
+
+def batches_of_text(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts in lists of at most CHARACTERS_AT_ONCE altogether; a longer one is alone."""
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        if batch and size + len(text) > CHARACTERS_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text)
+    if batch:
+        yield batch

@@ -26,6 +26,8 @@ WORDS = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
+MOST_CHARACTERS = 200_000_000  # to learn a tokenizer from: of a larger corpus every second, third … document
+
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int, folder: Path) -> None:
     """Train a tokenizer and write it into a folder.
@@ -55,7 +57,8 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int, folder: Path) -> None
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    step = max(-(-sum(map(len, texts)) // MOST_CHARACTERS), 1)
+    tokenizer.train_from_iterator(texts[::step], trainer)
     if tokenizer.get_vocab_size() < vocabulary:
         say(f"The corpus gives {tokenizer.get_vocab_size():,} tokens, not {vocabulary:,}: it is small.")
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from .config import ChatDataConfig, check
 from .method_config import MethodConfig
 from .training_config import TrainingConfig
 
-NOT_USED = ("eval_steps", "checkpoint_steps", "overfit_batches", "profile")
+NOT_USED = ("compile", "eval_steps", "overfit_batches", "profile")
 
 
 @dataclass(frozen=True, kw_only=True)

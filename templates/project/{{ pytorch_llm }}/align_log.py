@@ -20,10 +20,11 @@ from .runs import Run
 
 
 class AlignLog(TrainerCallback):
-    """Follows a trainer of trl."""
+    """Follows a trainer of trl; has it save its state every `checkpoint_steps` steps, too, if not 0."""
 
-    def __init__(self, run: Run, first_process: bool) -> None:
+    def __init__(self, run: Run, first_process: bool, checkpoint_steps: int = 0) -> None:
         self.run = run
+        self.checkpoint_steps = checkpoint_steps
         self.first_process = first_process
         self.bar = progress()
         self.bar.disable = not first_process
@@ -42,7 +43,9 @@ class AlignLog(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Move the bar."""
+        """Move the bar; perhaps have the state saved."""
+        if self.checkpoint_steps and state.global_step % self.checkpoint_steps == 0:
+            control.should_save = True
         loss = f"  loss {self.losses[-1]:.4g}" if self.losses else ""
         self.bar.update(self.task, completed=state.global_step, description=f"epoch {epoch_of(state)}{loss}")
 

@@ -117,11 +117,15 @@ def train(
     Raises KeyboardInterrupt after Ctrl-C, with a message on how to go on.
     """
     from .align_log import AlignLog, quiet_trl
+    from .out_of_memory import explain_out_of_memory, smaller_batches
+    from .trainee import less_memory
 
     accelerator = make_accelerator(config.training)
     folder = first_process_path(accelerator, run.path("checkpoints"))
-    log = AlignLog(run, accelerator.is_main_process)
-    with quiet_trl():
+    log = AlignLog(run, accelerator.is_main_process, config.training.checkpoint_steps)
+    shorter = f"a smaller pairs.max_length (now {config.pairs.max_length})"
+    savings = [*smaller_batches(config.training), *less_memory(config.method), shorter]
+    with quiet_trl(), explain_out_of_memory(savings):
         trainer = make_trainer(base, splits, config, folder, longest, accelerator, [log])
         policy: Any = trainer.model
         learning, weights = count_weights(policy)
@@ -133,7 +137,9 @@ def train(
         except KeyboardInterrupt:
             saved = any(folder.glob("checkpoint-*"))
             words = (
-                f"Go on with: {run.resume_command()}" if saved else "No epoch had ended: nothing is saved."
+                f"Go on with: {run.resume_command()}"
+                if saved
+                else "No epoch had ended: nothing is saved. For long epochs set training.checkpoint_steps."
             )
             raise KeyboardInterrupt(words) from None
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from .runs import new_run, write_atomically
 from .text_model import stop_tokens
 
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+BYTES = {"f32": 4, "f16": 2, "bf16": 2, "q8_0": 34 / 32}  # of a weight
 GGUF_FILE = "model.gguf"
 
 
@@ -33,17 +35,19 @@ def export(config: ExportConfig) -> Path:
     output = output_folder(config, folder)
     if is_adapter(folder):
         say(f"The adapters of {folder} are merged into {base_of(folder)}.")
+    check_room(output, sum(weight.numel() for weight in model.parameters()) * BYTES[config.dtype])
     if config.format == "safetensors":
         save_safetensors(model, tokenizer, output, DTYPES[config.dtype])
         say(f"Written to {output}. Serve it: python serve.py --run {output}  (or: vllm serve {output})")
         return output
-    save_gguf(model, tokenizer, output / GGUF_FILE, config.dtype, name)
+    short = name.rpartition("/")[2]
+    save_gguf(model, tokenizer, output / GGUF_FILE, config.dtype, short)
     size = (output / GGUF_FILE).stat().st_size / 2**20
     say(f"Written to {output / GGUF_FILE}: {size:,.1f} MiB, {config.dtype}.")
     if config.format == "ollama":
         chats = bool(tokenizer.chat_template) and not only_pretrained(folder)
         save_modelfile(model, tokenizer, output, config, chats)
-        short = name.rpartition("/")[2].lower()
+        short = short.lower()
         say(f"Try it: ollama create {short} -f {output / 'Modelfile'}, then: ollama run {short}")
     else:
         say(f"Try it with llama.cpp: llama-cli -m {output / GGUF_FILE}")
@@ -71,6 +75,16 @@ def output_folder(config: ExportConfig, source: Path) -> Path:
     except OSError as error:
         raise UserError(f"{output} cannot be made: {error.strerror}.") from None
     return output
+
+
+def check_room(folder: Path, size: float) -> None:
+    """Raise UserError where the disk has no room for so many bytes: said before minutes of writing."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise UserError(
+            f"The model takes {size / 2**30:,.1f} GiB, and {folder} has room for {free / 2**30:,.1f} GiB: "
+            "make room there, or give another folder as output."
+        )
 
 
 def save_safetensors(model: Any, tokenizer: Any, folder: Path, dtype: torch.dtype) -> None:

@@ -18,6 +18,7 @@ import torch
 from gguf import GGMLQuantizationType, LlamaFileType
 from gguf.quants import quant_shape_to_byte_shape, quantize
 from torch import Tensor
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from .errors import UserError
 from .gguf_tokenizer import OTHER_WAY, add_tokenizer
@@ -86,7 +87,8 @@ def find_architecture(config: Any) -> gguf.MODEL_ARCH:
             f"GGUF is written for models of the types {', '.join(ARCHITECTURES)}, and this one is a "
             f"{config.model_type}: {OTHER_WAY}."
         )
-    if getattr(config, "use_sliding_window", False):
+    window = getattr(config, "sliding_window", None)  # Qwen 2 has none where use_sliding_window is false
+    if window and window < config.max_position_embeddings:
         raise UserError(
             f"This model uses sliding-window attention, which the GGUF written here cannot say: {OTHER_WAY}."
         )
@@ -119,11 +121,30 @@ def add_rope(writer: gguf.GGUFWriter, config: Any) -> None:
         original = rope.get("original_max_position_embeddings")
         if original:
             writer.add_rope_scaling_orig_ctx_len(original)
+        if kind == "yarn":
+            add_yarn(writer, config)
     elif kind not in ("default", "llama3"):  # that of Llama 3 is a tensor of factors
         raise UserError(
             f"This model stretches its rotary embeddings by {kind}, which the GGUF written here cannot say: "
             f"{OTHER_WAY}."
         )
+
+
+def add_yarn(writer: gguf.GGUFWriter, config: Any) -> None:
+    """What a model says of YaRN beside its factor; most leave it at the usual values, which llama.cpp takes.
+
+    transformers scales cosines and sines by `attention_factor`, llama.cpp by 1 + ln(factor) / 10, the usual
+    value of that, times what is written here.
+    """
+    rope = config.rope_parameters
+    _, attention_factor = ROPE_INIT_FUNCTIONS["yarn"](config, torch.device("cpu"))
+    usual = 1 + math.log(rope["factor"]) / 10
+    if not math.isclose(attention_factor, usual, rel_tol=1e-6):
+        writer.add_rope_scaling_attn_factors(attention_factor / usual)
+    if rope.get("beta_fast"):
+        writer.add_rope_scaling_yarn_beta_fast(rope["beta_fast"])
+    if rope.get("beta_slow"):
+        writer.add_rope_scaling_yarn_beta_slow(rope["beta_slow"])
 
 
 def tensors(

@@ -16,11 +16,18 @@ DIGITS_ONE_BY_ONE = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+BY_CASE = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 RULES = {
+    BY_CASE: "tekken",  # Mistral Nemo and later
     DIGITS_ONE_BY_ONE: "qwen2",  # Qwen, DeepSeek's distilled Qwens, and our own
     DIGITS_ONE_BY_ONE.replace(r"|\p{N}|", r"|\p{N}{1,3}|"): "llama-bpe",  # Llama 3
 }
 GPT2_RULE = "gpt-2"
+GPT2_DIGITS_RULE = "smollm"  # GPT-2's, after each digit has been set apart
 NFC = {"type": "NFC"}  # Qwen's: composes accents; llama.cpp goes without
 OTHER_WAY = "export it as safetensors, and convert that with llama.cpp's convert_hf_to_gguf.py"
 
@@ -72,11 +79,13 @@ def rule_of(content: dict[str, Any]) -> str:
     plain = content["normalizer"] in (None, NFC)
     if content["model"]["type"] != "BPE" or "ByteLevel" not in kinds or not plain:
         raise UserError(
-            "GGUF is written for byte-level BPE tokenizers (Llama 3, Qwen, and those trained here), and this "
-            f"model has another: {OTHER_WAY}."
+            "GGUF is written for byte-level BPE tokenizers (Llama 3, Qwen, SmolLM, and those trained here), "
+            f"and this model has another: {OTHER_WAY}."
         )
     if kinds == ["ByteLevel"] and steps[0].get("use_regex", True):
         return GPT2_RULE
+    if kinds == ["Digits", "ByteLevel"] and steps[0].get("individual_digits"):
+        return GPT2_DIGITS_RULE
     pattern = next((step["pattern"].get("Regex", "") for step in steps if step.get("type") == "Split"), "")
     if kinds != ["Split", "ByteLevel"] or pattern not in RULES:
         raise UserError(

@@ -5,17 +5,20 @@ https://github.com/EleutherAI/lm-evaluation-harness
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import torch
 
 from .config_file import nearest
 from .console import say
 from .errors import UserError
 from .metrics import Metrics
+from .out_of_memory import is_out_of_memory
 from .quiet import one_line
 from .text_model import TextModel
 
-BATCH = 16  # questions side by side
+BATCHES = (16, 4, 1)  # questions side by side: fewer where they need more memory than there is
 
 
 def evaluate_with_harness(
@@ -48,16 +51,37 @@ def evaluate_with_harness(
                 "`lm-eval ls tasks` lists them."
             )
     say(f"{', '.join(tasks)}: the questions are downloaded from Hugging Face, unless they are here already.")
-    adapted = HFLM(pretrained=model.model, tokenizer=model.tokenizer, batch_size=BATCH)
-    try:
+
+    def run(batch: int) -> dict[str, Metrics]:
+        adapted = HFLM(pretrained=model.model, tokenizer=model.tokenizer, batch_size=batch)
         found = simple_evaluate(
             model=adapted, tasks=list(tasks), task_manager=manager, log_samples=False, bootstrap_iters=0
         )
+        return {task: figures_of(values) for task, values in found["results"].items()}
+
+    try:
+        return with_less_memory(run)
     except OSError as error:  # huggingface_hub's and datasets' errors of the network are such
         raise UserError(
             f"The questions of {', '.join(tasks)} cannot be had from Hugging Face: {one_line(error)}"
         ) from error
-    return {task: figures_of(values) for task, values in found["results"].items()}
+
+
+def with_less_memory(run: Callable[[int], dict[str, Metrics]]) -> dict[str, Metrics]:
+    """What `run` gives for so many questions at a time as memory allows; raises UserError for one.
+
+    Logits of all places and words are made, gigabytes for long questions. The harness begins with the longest
+    of a kind, so that too many are seen at once.
+    """
+    for batch in BATCHES:
+        try:
+            return run(batch)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    raise UserError("Benchmarks need more memory than there is, even for one question at a time.")
 
 
 def figures_of(values: Mapping[str, Any]) -> Metrics:

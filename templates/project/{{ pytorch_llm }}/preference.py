@@ -91,8 +91,15 @@ def as_asked(pair: Preference, render: Render) -> Preference:
 
 
 def fitting(pairs: Sequence[Preference], model: TextModel, longest: int) -> list[Preference]:
-    """The pairs whose answers are both short enough."""
-    return [pair for pair in pairs if encode_pair(pair, model, longest) is not None]
+    """The pairs whose answers are both short enough, with what is before them."""
+    texts = (
+        model.render([*pair.prompt, answer(text)], False)
+        for pair in pairs
+        for text in (pair.chosen, pair.rejected)
+    )
+    lengths = [len(tokens) for tokens in model.encode_many(texts)]
+    both = zip(lengths[::2], lengths[1::2], strict=True)
+    return [pair for pair, length in zip(pairs, both, strict=True) if max(length) <= longest]
 
 
 def measure_pairs(model: TextModel, pairs: Sequence[Preference], longest: int) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from .generation import accepted_arguments, evaluating, new_tokens
 from .methods import count_weights
 from .model_folder import find_model, is_of_four_bits
 from .packing import alike
-from .text_pieces import text_pieces
+from .text_pieces import batches_of_text, text_pieces
 
 TOKENS_AT_ONCE = 1 << 12  # read together for their losses: more would be no faster, and take memory
 LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32
@@ -72,6 +72,20 @@ class TextModel:
         found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         self._check(found["input_ids"])
         return Encoded(found["input_ids"], [tuple(pair) for pair in found["offset_mapping"]])
+
+    def encode_many(self, texts: Iterable[str]) -> Iterator[list[int]]:
+        """The tokens of each text, on all cores; none are added at their ends."""
+        for batch in batches_of_text(texts):
+            found = self.tokenizer(
+                batch,
+                add_special_tokens=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )
+            for tokens in found["input_ids"]:
+                self._check(tokens)
+                yield tokens
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens, special ones included."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from .generation import Writer
 from .language_model import build_language_model
 from .packing import alike
 from .presets import Opened, open_preset
-from .text_pieces import text_pieces
+from .text_pieces import batches_of_text, text_pieces
 
 TOKENS_AT_ONCE = 1 << 12  # read together for their losses: more would be no faster, and take memory
 LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32
@@ -55,6 +55,11 @@ class TextModel:
     def encode(self, text: str) -> Encoded:
         """The tokens of a text and where they stand in it; none are added at its ends."""
         return self.tokenizer.encode(text)
+
+    def encode_many(self, texts: Iterable[str]) -> Iterator[list[int]]:
+        """The tokens of each text, on all cores; none are added at their ends."""
+        for batch in batches_of_text(texts):
+            yield from self.tokenizer.encode_batch(batch)
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens, special ones included."""
