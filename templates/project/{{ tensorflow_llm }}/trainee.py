@@ -180,7 +180,7 @@ def open_trainee(
     seed_everything(training.seed)  # of dropout, and of LoRA's matrices
     opened = merge(open_preset(base, hub=hub))
     if chat_template:
-        opened.tokenizer.render = read_template(chat_template, opened.tokenizer.special_tokens)
+        opened.tokenizer.write_chats_with(read_template(chat_template, opened.tokenizer.special_tokens))
     if method.name == "lora":
         enable_lora(opened.model, method.rank, lora_layers(opened.model))
     elif method.name == "frozen_embeddings":
