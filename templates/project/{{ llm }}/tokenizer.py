@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from .chat_template import CHATML, ChatTemplate, chatml
+from .chat_template import CHATML, ChatTemplate, Message, chatml
 from .console import say
 from .errors import UserError
 from .examples import Encoded
@@ -103,13 +103,11 @@ class TextTokenizer:
         self.special_tokens = {
             name: text_of(settings[name]) for name in settings if is_special(name, settings)
         }
-        self.end_of_turn = self.find(END_OF_TURN, self.special_tokens.get("eos_token", ""))
         self.end = self.find(END, self.special_tokens.get("eos_token", ""))
         plain, whole = (self.tokenizer.encode("a", add_special_tokens=add).ids for add in (False, True))
         self.start = tokens_before(plain, whole)
-        fallback = chatml(self.decode(self.start), self.decode([self.end_of_turn]))
-        source = own_template(self.folder, settings) or fallback
-        self.render = ChatTemplate(source, self.special_tokens, f"the chat template of {folder}")
+        source = own_template(self.folder, settings) or self.chatml()
+        self.write_chats_with(ChatTemplate(source, self.special_tokens, f"the chat template of {folder}"))
 
     def find(self, *texts: str) -> int:
         """The first of these tokens that the vocabulary has. Raises UserError where it has none."""
@@ -117,6 +115,33 @@ class TextTokenizer:
             if text and (token := self.tokenizer.token_to_id(text)) is not None:
                 return token
         raise UserError(f"{self.folder / 'tokenizer.json'} has no token {' or '.join(filter(None, texts))}.")
+
+    def chatml(self) -> str:
+        """ChatML whose turns end with one token: where `<|im_end|>` is none, with the end of the text.
+
+        `<|im_start|>` may be a few tokens of plain text; but an answer stops at a single token.
+        """
+        known = self.tokenizer.token_to_id(END_OF_TURN) is not None
+        return chatml(self.decode(self.start), END_OF_TURN if known else self.decode([self.end]))
+
+    def write_chats_with(self, template: ChatTemplate) -> None:
+        """Render conversations with this template, and let answers stop at what ends a turn in it."""
+        self.render = template
+        self.end_of_turn = self.after_answer(template)
+
+    def after_answer(self, template: ChatTemplate) -> int:
+        """The special token that a template writes after an answer, or else the usual ones."""
+        chat: list[Message] = [
+            {"role": "user", "content": "Say it."},
+            {"role": "assistant", "content": "answer"},
+        ]
+        try:
+            after = self.encode(template(chat).rpartition("answer")[2].lstrip()).tokens
+        except UserError:  # a template that wants other messages
+            after = []
+        if after and after[0] in self.tokenizer.get_added_tokens_decoder():
+            return after[0]
+        return self.find(END_OF_TURN, self.special_tokens.get("eos_token", ""))
 
     def encode(self, text: str) -> Encoded:
         """Tokens of a text, and the characters that each stands for. Adds no special token by itself."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Generator, Sequence
 from collections.abc import Set as AbstractSet
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,7 @@ class Writer:
     def __init__(self, model: CausalLM, context: int) -> None:
         self.model = model
         self.context = context
+        self.builds_cache_from = list(signature(model._build_cache).parameters)
         tokens = tf.TensorSpec((None, None), tf.int32)
         self.read = tf.function(self._read, input_signature=[tokens, tf.TensorSpec((), tf.int32)])
         self.logits_of = tf.function(self._logits_of, input_signature=[tokens])
@@ -89,10 +91,19 @@ class Writer:
                 return
 
     def _read(self, tokens: Any, places: Any) -> Any:
-        """Keys and values of prompts (B, P), with room for more: (B, layers, 2, places, heads, D)."""
-        _, cache = self.model._build_cache(tokens)
+        """Keys and values of prompts (B, P), with room for more places.
+
+        One tensor (B, layers, 2, places, heads, D), or in some models (Gemma 3) one (B, places, heads, D)
+        each of keys and of values, for each layer.
+        """
+        given = {"token_ids": tokens, "padding_mask": tf.ones_like(tokens)}  # the others are for pictures
+        _, cache = self.model._build_cache(**{name: given.get(name) for name in self.builds_cache_from})
         room = places - tf.shape(tokens)[1]
-        return tf.pad(cache, [[0, 0], [0, 0], [0, 0], [0, room], [0, 0], [0, 0]])
+
+        def pad(kept: Any) -> Any:
+            return tf.pad(kept, [[0, 0]] * (kept.shape.rank - 3) + [[0, room], [0, 0], [0, 0]])
+
+        return tf.nest.map_structure(pad, cache)
 
     def _step(self, tokens: Any, cache: Any, place: Any) -> tuple[Any, Any]:
         """Logits (B, V) after the tokens (B, 1) at `place`, and the cache with them."""

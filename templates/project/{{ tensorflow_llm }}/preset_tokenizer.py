@@ -10,33 +10,84 @@ model was trained with.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 
+from .chat_template import CHATML
 from .errors import UserError
 from .hub_errors import hub_errors
-from .tokenizer import WORDS, TextTokenizer, write_json
-
-if TYPE_CHECKING:
-    from keras_hub.models import CausalLM
+from .sentence_pieces import from_sentence_pieces
+from .tokenizer import END_OF_TURN, WORDS, TextTokenizer, write_json
 
 TOKENIZER = "tokenizer"  # folder within a preset that this project has written
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 THREE_DIGITS = ("Llama3", "SmolLM3", "GptOss")  # Qwen's pattern, but up to three digits together
+MARK = re.compile(r"<\|\w+\|>")  # what special tokens of byte-pair vocabularies look like
+
+# KerasHub's presets have no chat templates. These write what the families' instruction-tuned models were
+# taught; Gemma and Mistral have no system message, which goes before the first question.
+LLAMA_3 = """\
+{{- bos_token -}}
+{%- for message in messages -%}
+    {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' -}}
+    {{- message['content'] | trim + '<|eot_id|>' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+    {{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' -}}
+{%- endif -%}
+"""
+SYSTEM_FIRST = """\
+{{- bos_token -}}
+{%- set system = messages[0]['content'] | trim + '\\n\\n' if messages[0]['role'] == 'system' else '' -%}
+{%- set turns = messages[1:] if system else messages -%}
+{%- for message in turns -%}
+    {%- set text = (system if loop.first else '') + message['content'] | trim -%}
+"""
+GEMMA = (
+    SYSTEM_FIRST
+    + """\
+    {%- set role = 'model' if message['role'] == 'assistant' else message['role'] -%}
+    {{- '<start_of_turn>' + role + '\\n' + text + '<end_of_turn>\\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+    {{- '<start_of_turn>model\\n' -}}
+{%- endif -%}
+"""
+)
+MISTRAL = (
+    SYSTEM_FIRST
+    + """\
+    {%- if message['role'] == 'assistant' -%}
+        {{- ' ' + text + eos_token -}}
+    {%- else -%}
+        {{- '[INST] ' + text + '[/INST]' -}}
+    {%- endif -%}
+{%- endfor -%}
+"""
+)
+FAMILIES = {  # by the beginning of the tokenizer's class: the template, and the tokens that it needs
+    "Llama3": (LLAMA_3, ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")),
+    "Gemma": (GEMMA, ("<start_of_turn>", "<end_of_turn>")),
+    "Mistral": (MISTRAL, ("[INST]", "[/INST]")),
+}
 
 
-def find_tokenizer(source: str, model: CausalLM) -> TextTokenizer:
-    """The tokenizer of the preset in a folder or behind a handle. Raises UserError."""
+def find_tokenizer(source: str) -> TextTokenizer:
+    """The tokenizer of the preset in a folder or behind a handle; its weights are not fetched for that.
+
+    Raises UserError.
+    """
     folder = Path(source)
     for place in (folder / TOKENIZER, folder):
         if is_usable(place / FILES[0]):
             return TextTokenizer(place)
     if source.startswith("hf://") and (fetched := from_hugging_face(source)):
         return TextTokenizer(fetched)
-    return from_keras_hub(source, model)
+    return from_keras_hub(source)
 
 
 def is_usable(file: Path) -> bool:
@@ -58,23 +109,58 @@ def from_hugging_face(handle: str) -> Path | None:
     return folder if is_usable(folder / FILES[0]) else None
 
 
-def from_keras_hub(source: str, model: CausalLM) -> TextTokenizer:
-    """A tokenizer with the vocabulary and merges of KerasHub's. Raises UserError for another kind."""
-    theirs: Any = getattr(model.preprocessor, "tokenizer", None)
-    if not getattr(theirs, "merges", None):
+def from_keras_hub(source: str) -> TextTokenizer:
+    """A tokenizer with the vocabulary of KerasHub's. Raises UserError for a kind that is not known here."""
+    from keras_hub.tokenizers import Tokenizer as KerasTokenizer
+
+    with hub_errors(source):
+        theirs: Any = KerasTokenizer.from_preset(source)
+    if getattr(theirs, "merges", None):
+        tokenizer = from_merges(theirs)
+    elif getattr(theirs, "proto", None):
+        marks = [mark for _, needed in FAMILIES.values() for mark in needed]
+        tokenizer = from_sentence_pieces(theirs.proto, marks, source)
+    else:
         raise UserError(
-            f"{source} has no byte-pair tokenizer that can be used here (Gemma and Llama 2 have "
-            "SentencePiece's): take it in Hugging Face's format, hf://OWNER/NAME, with a tokenizer.json."
+            f"The {type(theirs).__name__} of {source} is of a kind that cannot be used here: take the model "
+            "in Hugging Face's format, hf://OWNER/NAME, with a tokenizer.json."
         )
-    merges = [tuple(merge.split(" ")) for merge in theirs.merges if not merge.startswith("#version")]
-    tokenizer = Tokenizer(models.BPE(vocab=dict(theirs.vocabulary), merges=merges))
-    special = [AddedToken(text, special=True, normalized=False) for text in theirs.unsplittable_tokens]
-    tokenizer.add_special_tokens(special)
     start = getattr(theirs, "start_token", None)
-    if start and start != theirs.end_token:  # such as Llama 3's, which has read one before every text
+    if start and start != theirs.end_token:  # the model has read one before every text
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"{start} $A", special_tokens=[(start, theirs.start_token_id)]
         )
+    special = {"bos_token": start, "eos_token": theirs.end_token}
+    template = template_for(type(theirs).__name__, source, tokenizer, theirs.end_token)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / FILES[0]
+        tokenizer.save(str(file))
+        write_json(Path(folder) / FILES[1], {name: text for name, text in special.items() if text})
+        if template:
+            (Path(folder) / FILES[2]).write_text(template, encoding="utf-8")
+        return TextTokenizer(folder)
+
+
+def template_for(kind: str, source: str, tokenizer: Tokenizer, end: str) -> str:
+    """The chat template for a preset: its family's, where it is an instruction-tuned one, or else ChatML.
+
+    A base model has never seen the marks of its family's chats: there the end of the text, which it knows,
+    ends a turn. Empty for other families, whose template is ChatML.
+    """
+    for family, (template, needed) in FAMILIES.items():
+        if kind.startswith(family):
+            taught = "instruct" in source.lower() and set(needed) <= set(tokenizer.get_vocab())
+            return template if taught else "{{- bos_token -}}\n" + CHATML.replace(END_OF_TURN, end)
+    return ""
+
+
+def from_merges(theirs: Any) -> Tokenizer:
+    """A byte-pair tokenizer with the vocabulary and merges of KerasHub's."""
+    merges = [tuple(merge.split(" ")) for merge in theirs.merges if not merge.startswith("#version")]
+    tokenizer = Tokenizer(models.BPE(vocab=dict(theirs.vocabulary), merges=merges))
+    marks = [text for text in theirs.vocabulary if MARK.fullmatch(text)]
+    special = dict.fromkeys([*theirs.unsplittable_tokens, *marks])
+    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
     kind = type(theirs).__name__
     if kind.startswith(("Qwen", *THREE_DIGITS)):
         pattern = WORDS.replace(r"|\p{N}|", r"|\p{N}{1,3}|") if kind.startswith(THREE_DIGITS) else WORDS
@@ -86,8 +172,4 @@ def from_keras_hub(source: str, model: CausalLM) -> TextTokenizer:
         words = [pre_tokenizers.ByteLevel(add_prefix_space=bool(theirs.add_prefix_space))]
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(words)
     tokenizer.decoder = decoders.ByteLevel()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / FILES[0]
-        tokenizer.save(str(file))
-        write_json(Path(folder) / FILES[1], {"eos_token": theirs.end_token})
-        return TextTokenizer(folder)
+    return tokenizer

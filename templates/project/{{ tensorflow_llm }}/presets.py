@@ -70,12 +70,14 @@ def open_preset(name: str | Path, *, hub: str = "huggingface") -> Opened:
             from huggingface_hub import hf_hub_download
 
             hf_hub_download(source.removeprefix("hf://"), CONFIG)
+    tokenizer = find_tokenizer(source)  # before gigabytes of weights are fetched
+    with hub_errors(source):
         model = CausalLM.from_preset(source)
-    if not hasattr(model.backbone, "token_embedding"):
+    reads_text = getattr(model.backbone, "text_only_model", True)
+    if not reads_text or not hasattr(model.backbone, "token_embedding"):
         raise UserError(
             f"{source} is a {type(model).__name__}, which reads more than text: take a model for text."
         )
-    tokenizer = find_tokenizer(source, model)
     if tokenizer.vocabulary > model.backbone.vocabulary_size:
         raise UserError(
             f"The tokenizer of {source} does not fit its model: it has {tokenizer.vocabulary:,} tokens, the "

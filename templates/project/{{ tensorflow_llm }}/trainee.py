@@ -185,9 +185,10 @@ def open_trainee(
     seed_everything(training.seed)  # of dropout, and of LoRA's matrices
     opened = merge(open_preset(base, hub=hub))
     if chat_template:
-        opened.tokenizer.render = read_template(chat_template, opened.tokenizer.special_tokens)
+        opened.tokenizer.write_chats_with(read_template(chat_template, opened.tokenizer.special_tokens))
     if thoughts is not None:
-        own, opened.tokenizer.render = opened.tokenizer.render, opened.tokenizer.render.suited(thoughts)
+        own = opened.tokenizer.render
+        opened.tokenizer.write_chats_with(own.suited(thoughts))
         if opened.tokenizer.render.source != own.source:
             how = "with" if thoughts else "without"
             say(f"{base} learns answers {how} thoughts: its chat template asks for them so from now on.")
