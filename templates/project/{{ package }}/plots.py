@@ -173,6 +173,6 @@ def finish(ax: Axes, title: str, label: str, legend: bool = True) -> None:
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     if label == "epoch":
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if legend and len(ax.lines) > 1:
         ax.legend(frameon=False)
