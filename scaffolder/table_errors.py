@@ -41,7 +41,11 @@ def _part(text: str) -> Sentence:
 
 
 #: Parts of sentences that the reader of conversations computes.
-_PARTS = [_part(N_("it has the fields {names}")), _part(N_("its records have no fields"))]
+_PARTS = [
+    _part(N_("it has the fields {names}")),
+    _part(N_("its records have no fields")),
+    _part(N_(" (nearest: {name})")),
+]
 
 
 def translated(said: str, *readers: str) -> str:
@@ -115,6 +119,6 @@ def _sentence(argument: ast.expr) -> Sentence:
         elif isinstance(part, ast.FormattedValue):
             name = re.sub(r"\W+", "_", ast.unparse(part.value)).strip("_")
             text += f"{{{name}}}"
-            pattern += f"(?P={name})" if name in seen else f"(?P<{name}>.+?)"
+            pattern += f"(?P={name})" if name in seen else f"(?P<{name}>.*?)"
             seen.add(name)
     return Sentence(text, re.compile(pattern, re.DOTALL))

@@ -250,6 +250,7 @@ def test_the_table_readers_sentences_are_translated() -> None:
     ("name", "text", "said"),
     [
         ("a.csv", "问题,答案\n一,二\n", "{path}：无法识别格式：它的字段是 问题, 答案；支持的字段有 messages"),
+        ("a.jsonl", "", "{path} 是空的。"),
         ("a.jsonl", '{"messages": []}\n', "{path}：1 条记录全都无法使用：第 1 行：是空的对话。"),
         ("a.jsonl", '{"messages": [{"role": "user", "content": "a"}]}\n', "{path} 里没有任何含助手回答的对话。"),
     ],
@@ -260,6 +261,15 @@ def test_what_is_wrong_with_conversations_is_said_in_chinese(tmp_path: Path, nam
     path.write_text(text, encoding="utf-8")
     with pytest.raises(NewmodelError, match=re.escape(said.format(path=path))):
         own_chats.look_at(path)
+
+
+def test_a_file_that_is_not_there_is_said_in_chinese_with_the_nearest(tmp_path: Path) -> None:
+    set_language("zh_CN")
+    with pytest.raises(NewmodelError, match=r"gone\.jsonl 不存在。$"):
+        own_chats.look_at(tmp_path / "gone.jsonl")
+    (tmp_path / "chats.jsonl").touch()
+    with pytest.raises(NewmodelError, match=r"chts\.jsonl 不存在（最接近的是 chats\.jsonl）。$"):
+        own_chats.look_at(tmp_path / "chts.jsonl")
 
 
 def test_the_first_mistake_in_conversations_is_said_in_chinese(tmp_path: Path) -> None:
