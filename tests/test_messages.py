@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from scaffolder import messages, own_chats, table_errors
+from scaffolder.environment.facts import Finding
+from scaffolder.environment.panel import finding_text
 from scaffolder.errors import NewmodelError
 from scaffolder.locales import __main__ as catalogs
 from scaffolder.messages import LOCALES, detect_language, match_language, set_language
@@ -226,6 +228,11 @@ def test_init_speaks_chinese(newmodel: Newmodel, arguments: tuple[str, ...]) -> 
     text = result.out + result.err
     assert re.search("[\u4e00-\u9fff]", text)
     assert english_in(text) == []
+
+
+@pytest.mark.parametrize(("what", "shown"), [("没有 GPU。", "没有 GPU。很慢。"), ("No GPU.", "No GPU. 很慢。")])
+def test_chinese_sentences_have_no_space_between_them(what: str, shown: str) -> None:
+    assert finding_text(Finding(code="NM201", severity="note", what=what, meaning="很慢。")).plain.endswith(shown)
 
 
 def test_the_readme_is_in_the_language_of_the_terminal(newmodel: Newmodel, tmp_path: Path) -> None:
