@@ -67,22 +67,43 @@ def look_at(path: Path) -> Seen:
             if reading.records >= MOST_RECORDS:
                 break
         if not count:
-            reader.refuse_mistakes(str(path), reading)
+            if reading.mistakes:
+                raise NewmodelError(_none_usable(path, reading))
             raise NewmodelError(_("{path} holds no conversation with an answer of the assistant.").format(path=path))
     except reader.UserError as error:
-        raise NewmodelError(table_errors.translated(str(error), *table_errors.CONVERSATIONS)) from None
+        raise NewmodelError(_said(str(error), path)) from None
     except ImportError:  # Parquet is read with pyarrow, which newmodel does without
         return Seen()
     first = ""
     if reading.mistakes:
         line, reason = reading.mistakes[0]
-        first = _("line {line} {reason}").format(line=line, reason=reason)
+        first = _("line {line} {reason}").format(line=line, reason=_translated(reason))
     return Seen(
         format=reading.form,
         count=count,
         complete=reading.records < MOST_RECORDS,
         mistakes=len(reading.mistakes),
         first_mistake=first,
+    )
+
+
+def _translated(said: str) -> str:
+    return table_errors.translated(said, *table_errors.CONVERSATIONS)
+
+
+def _said(text: str, path: Path) -> str:
+    """A sentence of the reader, which may be the file's name and a reason."""
+    reason = text.removeprefix(f"{path}: ").removesuffix(".")
+    if _translated(text) == text and _translated(reason) != reason:
+        return _("{path}: {reason}.").format(path=path, reason=_translated(reason))
+    return _translated(text)
+
+
+def _none_usable(path: Path, reading: Any) -> str:
+    line, reason = reading.mistakes[0]
+    first = _("line {line} {reason}").format(line=line, reason=_translated(reason))
+    return _("{path}: none of its {count} records can be used: {mistake}.").format(
+        path=path, count=f"{reading.records:,}", mistake=first
     )
 
 

@@ -112,7 +112,9 @@ class OwnChats(OwnFile):
         )
         if self.mistakes:
             more = ngettext("{count} record cannot be used", "{count} records cannot be used", self.mistakes)
-            text += f"; {more.format(count=f'{self.mistakes:,}')}: {self.first_mistake}"
+            text = _("{conversations}; {unusable}: {mistake}").format(
+                conversations=text, unusable=more.format(count=f"{self.mistakes:,}"), mistake=self.first_mistake
+            )
         return text
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -427,7 +428,10 @@ class Interview:
         structure = copier_question.get_questionary_structure()
         copier_question.validator = check
         del self._map.init[question.name]
-        structure["message"] = question.title  # copier's own adds a line break
+        structure["message"] = self._title(question)  # copier's own adds a line break
+        for choice in structure.get("choices", []):
+            if choice.disabled:
+                choice.disabled = _(choice.disabled)
         if question.name == "framework":
             for choice in structure["choices"]:
                 remark = self._remark(str(choice.value))
@@ -442,6 +446,14 @@ class Interview:
         answer: Answer = _ask(structure, default)
         self._note(question.name, answer)
         return answer
+
+    def _title(self, question: Question) -> str:
+        """The question; for a file of one's own, which kinds its task reads."""
+        if question.name != "data_file":
+            return question.title
+        if self._result.values["task"] == "llm":
+            return _("Where is the file with the conversations (JSONL, JSON, Parquet or CSV)?")
+        return _("Where is the file with the table (CSV, TSV or Parquet)?")
 
     def _validator(self, question: Question, copier_question: Any) -> Callable[[str], bool | str]:
         from scaffolder.generate import refusal
@@ -541,12 +553,24 @@ def check_complete(catalog: Catalog, given: Mapping[str, Answer]) -> None:
         raise incomplete(names)
 
 
+def _wrapped_toolbar() -> Any:
+    """prompt_toolkit's line with what is wrong with an answer, on as many lines as it needs."""
+    from prompt_toolkit.layout.containers import Window
+    from prompt_toolkit.widgets.toolbars import ValidationToolbar
+
+    toolbar = ValidationToolbar()
+    toolbar.container.content = Window(toolbar.control, wrap_lines=True, dont_extend_height=True)
+    return toolbar
+
+
 def _ask(structure: dict[str, Any], default: Answer) -> Answer:
     import questionary
     from questionary.prompts import confirm
 
-    # questionary has no option for what it shows after a yes-or-no question
+    # questionary has no option for what it shows after a yes-or-no question, nor prompt_toolkit one for long refusals
     vars(confirm).update(YES=_("yes"), NO=_("no"))
+    prompt = import_module("prompt_toolkit.shortcuts.prompt")  # an import would find the function
+    vars(prompt).update(ValidationToolbar=_wrapped_toolbar)
     structure.setdefault("default", default)
     if structure["type"] == "confirm":
         structure.setdefault("instruction", _("(Y/n) ") if structure["default"] else _("(y/N) "))

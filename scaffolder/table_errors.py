@@ -13,11 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from scaffolder import messages
+from scaffolder.messages import N_
 from scaffolder.template_source import templates_folder
 
-_ERRORS = {"TableError", "ParquetReaderMissing", "UserError"}
+_ERRORS = {"TableError", "ParquetReaderMissing", "UserError", "BadLine", "UnknownFormat", "Unreadable"}
 #: The reader of conversations, below `templates/project`.
-CONVERSATIONS = ("{{ llm }}/data_files.py", "{{ llm }}/conversations.py")
+CONVERSATIONS = ("{{ llm }}/data_files.py", "{{ llm }}/chat_formats.py", "{{ llm }}/conversations.py")
 _PHRASES = {"NOT_A_TEXT_FILE", "NOT_TEXT"}  # parts of sentences, kept in a table
 
 
@@ -34,6 +35,19 @@ class Sentence:
     pattern: re.Pattern[str]
 
 
+def _part(text: str) -> Sentence:
+    pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(text))
+    return Sentence(text, re.compile(pattern, re.DOTALL))
+
+
+#: Parts of sentences that the reader of conversations computes.
+_PARTS = [
+    _part(N_("it has the fields {names}")),
+    _part(N_("its records have no fields")),
+    _part(N_(" (nearest: {name})")),
+]
+
+
 def translated(said: str, *readers: str) -> str:
     """A sentence of a reader in the language in use; as it is where it is not known.
 
@@ -43,15 +57,20 @@ def translated(said: str, *readers: str) -> str:
     if messages.language() == "en":
         return said
     files = [templates_folder() / "project" / reader for reader in readers] or [_reader()]
-    for sentence in [sentence for file in files for sentence in sentences(file)]:
+    return _match(said, [sentence for file in files for sentence in sentences(file)])
+
+
+def _match(said: str, known: list[Sentence]) -> str:
+    """What is said, by the sentence that it is; its fields may be such as the reader puts into sentences."""
+    for sentence in known:
         match = sentence.pattern.fullmatch(said)
         if match:
-            fields = {name: messages.translate(value) for name, value in match.groupdict().items()}
+            fields = {name: _match(messages.translate(value), _PARTS) for name, value in match.groupdict().items()}
             return messages.translate(sentence.text).format(**fields)
     return said
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def sentences(source: Path) -> tuple[Sentence, ...]:
     """Every sentence that `source` raises, the most particular first; none that has no words of its own."""
     tree = ast.parse(source.read_text(encoding="utf-8"))
@@ -100,6 +119,6 @@ def _sentence(argument: ast.expr) -> Sentence:
         elif isinstance(part, ast.FormattedValue):
             name = re.sub(r"\W+", "_", ast.unparse(part.value)).strip("_")
             text += f"{{{name}}}"
-            pattern += f"(?P={name})" if name in seen else f"(?P<{name}>.+?)"
+            pattern += f"(?P={name})" if name in seen else f"(?P<{name}>.*?)"
             seen.add(name)
     return Sentence(text, re.compile(pattern, re.DOTALL))

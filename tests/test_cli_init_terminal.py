@@ -179,6 +179,17 @@ def test_the_column_to_predict_is_chosen_from_the_table(terminal: Callable[..., 
 
 
 @pytest.mark.full
+def test_a_long_refusal_can_be_read_to_its_end(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+    (tmp_path / "chats.csv").write_text("query,reply\na,b\n", encoding="utf-8")
+    settings = ("framework=pytorch", "project_name=demo", "package=demo", "language=en", "task=llm", "data=own")
+    person = terminal("init", "demo", *[word for setting in settings for word in ("--set", setting)])
+    person.expect("Where is the file with the conversations")
+    person.process.send("chats.csv\r")
+    person.expect("rejected, text.")
+    assert "known are messages" in " ".join(person.screen().split())
+
+
+@pytest.mark.full
 def test_no_consent_writes_nothing(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     names = [name for name, question in catalog().questions.items() if question.asked and name != "copyright_holder"]
     given = {"language": "en", "project_name": "demo", "package": "demo", "framework": "pytorch", "task": "tabular"}

@@ -15,9 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from scaffolder import messages, table_errors
+from scaffolder import messages, own_chats, table_errors
+from scaffolder.environment.facts import Finding
+from scaffolder.environment.panel import finding_text
+from scaffolder.errors import NewmodelError
 from scaffolder.locales import __main__ as catalogs
 from scaffolder.messages import LOCALES, detect_language, match_language, set_language
+from scaffolder.template_source import templates_folder
 from tests.conftest import Result
 
 Newmodel = Callable[..., Result]
@@ -226,6 +230,11 @@ def test_init_speaks_chinese(newmodel: Newmodel, arguments: tuple[str, ...]) -> 
     assert english_in(text) == []
 
 
+@pytest.mark.parametrize(("what", "shown"), [("没有 GPU。", "没有 GPU。很慢。"), ("No GPU.", "No GPU. 很慢。")])
+def test_chinese_sentences_have_no_space_between_them(what: str, shown: str) -> None:
+    assert finding_text(Finding(code="NM201", severity="note", what=what, meaning="很慢。")).plain.endswith(shown)
+
+
 def test_the_readme_is_in_the_language_of_the_terminal(newmodel: Newmodel, tmp_path: Path) -> None:
     result = newmodel("init", "demo", "--defaults", "--lang", "zh", "--json", "--dry-run")
     assert json.loads(result.out)["answers"]["language"] == "zh_CN"
@@ -244,8 +253,43 @@ def test_the_table_readers_sentences_are_translated() -> None:
     assert table_errors.translated("a.csv is empty.") == "a.csv is empty."
 
 
-def test_every_sentence_of_the_reader_matches_itself() -> None:
-    for sentence in table_errors.sentences(table_errors._reader()):
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.csv", "问题,答案\n一,二\n", "{path}：无法识别格式：它的字段是 问题, 答案；支持的字段有 messages"),
+        ("a.jsonl", "", "{path} 是空的。"),
+        ("a.jsonl", '{"messages": []}\n', "{path}：1 条记录全都无法使用：第 1 行：是空的对话。"),
+        ("a.jsonl", '{"messages": [{"role": "user", "content": "a"}]}\n', "{path} 里没有任何含助手回答的对话。"),
+    ],
+)
+def test_what_is_wrong_with_conversations_is_said_in_chinese(tmp_path: Path, name: str, text: str, said: str) -> None:
+    set_language("zh_CN")
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(NewmodelError, match=re.escape(said.format(path=path))):
+        own_chats.look_at(path)
+
+
+def test_a_file_that_is_not_there_is_said_in_chinese_with_the_nearest(tmp_path: Path) -> None:
+    set_language("zh_CN")
+    with pytest.raises(NewmodelError, match=r"gone\.jsonl 不存在。$"):
+        own_chats.look_at(tmp_path / "gone.jsonl")
+    (tmp_path / "chats.jsonl").touch()
+    with pytest.raises(NewmodelError, match=r"chts\.jsonl 不存在（最接近的是 chats\.jsonl）。$"):
+        own_chats.look_at(tmp_path / "chts.jsonl")
+
+
+def test_the_first_mistake_in_conversations_is_said_in_chinese(tmp_path: Path) -> None:
+    set_language("zh_CN")
+    path = tmp_path / "a.jsonl"
+    good = '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}'
+    path.write_text(good + '\n{"messages": [{"role": "user", "content": ""}]}\n', encoding="utf-8")
+    assert own_chats.look_at(path).first_mistake == "第 2 行：第 1 轮（user）是空的"
+
+
+@pytest.mark.parametrize("reader", ["{{ tabular }}/table_format.py", *table_errors.CONVERSATIONS])
+def test_every_sentence_of_the_reader_matches_itself(reader: str) -> None:
+    for sentence in table_errors.sentences(templates_folder() / "project" / reader):
         example = re.sub(r"\{\w+\}", "7", sentence.text)
         assert sentence.pattern.fullmatch(example), sentence.text
 

@@ -38,7 +38,9 @@ def finding_text(finding: Finding) -> Text:
     """A finding as people read it: its code, what is so, what it means, and what to do, a command a line."""
     from rich.text import Text
 
-    line = Text(f"{SIGNS[finding.severity]} {finding.code}  {finding.what} ", style=STYLES[finding.severity])
+    line = Text(f"{SIGNS[finding.severity]} {finding.code}  {finding.what}", style=STYLES[finding.severity])
+    if not finding.what.endswith("。"):  # Chinese has no space between sentences
+        line.append(" ")
     line.append(finding.meaning, style="default")
     if finding.advice:
         line.append(f"\n  → {finding.advice}", style="default")

@@ -37,8 +37,8 @@ class CheckDataConfig:
 class ConvertDataConfig:
     """Settings of convert_data.py: write conversations in another format, without what cannot be used."""
 
-    input: str = "data/chats.jsonl"
-    """JSONL, JSON, Parquet or CSV."""
+    input: str = ""
+    """JSONL, JSON, Parquet or CSV; empty: the file of configs/finetune.yaml."""
 
     format: Format = "auto"
     """Of the input; `auto` looks at its first lines."""
@@ -54,6 +54,3 @@ class ConvertDataConfig:
 
     overwrite: bool = False
     """Whether the output may replace a file."""
-
-    def __post_init__(self) -> None:
-        check(bool(self.input.strip()), "input is empty: give the path of the conversations")

@@ -1,14 +1,15 @@
 """Converts conversations from any known format to another; what cannot be used is named and left out."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from .chat_formats import write
 from .check_config import ConvertDataConfig
-from .commands import command
-from .config import ChatDataConfig
+from .commands import command, settings
+from .config import ChatDataConfig, FinetuneConfig
 from .console import say
 from .conversations import Conversation, Reading, iterate_conversations
 from .data_files import BadLine, place_name
@@ -23,6 +24,8 @@ def convert_data(config: ConvertDataConfig) -> Path:
     Raises:
         UserError: the input cannot be read or holds nothing usable, or the output exists already.
     """
+    if not config.input:
+        config = replace(config, input=settings(FinetuneConfig, "finetune", []).chats.file)
     if config.output:
         check_output(config)
     reading = Reading()
@@ -47,6 +50,7 @@ def convert_data(config: ConvertDataConfig) -> Path:
     if reading.wrong > 5:
         say(f"… and {reading.wrong - 5:,} more.")
     say(f"{written:,} of {reading.records:,} records, as {config.to}: {output}")
+    say(f"To learn from it: python finetune.py --chats.file {output}")
     return output
 
 

@@ -145,7 +145,21 @@ def check_conversations(config: ChatDataConfig, *, base: str = "latest", shown: 
     page = check_page(run, config, findings.reading, rows, examples, findings.lengths, findings.unit)
     say(f"Lengths are counted {reader.name}.")
     say(f"Report: {page}")
+    say(f"Next: {next_step(findings, config)}")
     return run
+
+
+def next_step(findings: Findings, config: ChatDataConfig) -> str:
+    """What to do now, in one line."""
+    file = f'"{config.file}"' if " " in config.file else config.file
+    if findings.reading.wrong:
+        return (
+            "mend the lines that are named, or write a file without them: "
+            f"python convert_data.py --input {file} --output data/clean.jsonl"
+        )
+    if isinstance(findings.parts, str) or findings.refused:
+        return "mend what the table names, and check again."
+    return f"python finetune.py --chats.file {file}"
 
 
 def open_reader(base: str, config: ChatDataConfig) -> Reader:

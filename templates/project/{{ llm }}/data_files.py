@@ -5,6 +5,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from itertools import islice
 from json import JSONDecodeError, JSONDecoder
 from pathlib import Path
@@ -62,7 +63,9 @@ def read_records(path: str | Path) -> Iterator[Record]:
 def check_file(path: Path) -> None:
     """Refuse what is no readable, non-empty file of a known kind. Raises UserError."""
     if not path.exists():
-        raise UserError(f"{path} does not exist.")
+        names = get_close_matches(path.name, [file.name for file in path.parent.glob("*.*")], n=1)
+        near = f" (nearest: {names[0]})" if names else ""
+        raise UserError(f"{path} does not exist{near}.")
     if not path.is_file():
         raise UserError(f"{path} is a folder: give the file in it.")
     if path.suffix.lower() not in ENDINGS:

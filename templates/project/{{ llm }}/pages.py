@@ -102,7 +102,7 @@ def wrong_answers(answers: Sequence[Answer]) -> Section:
 
 def explain(figures: Metrics) -> str:
     """What the figures mean."""
-    exact = "exact_match is the share of answers that are, letter for letter, what is expected. "
+    exact = "The exact match is the share of answers that are, letter for letter, what is expected. "
     return (exact if "exact_match" in figures else "") + (
         "The loss is the mean of -ln(probability) of each token; perplexity is e to its power: among how "
         "many tokens the model hesitates."

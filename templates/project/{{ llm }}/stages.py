@@ -186,6 +186,7 @@ def finetune(config: FinetuneConfig) -> Run:
     print_figures(f"{len(chats.test):,} test conversations", figures)
     print_table("The same questions before and after", sides)
     say(f"Report: {finetuning_page(this_run, figures, sides, answers)}")
+    say("Talk to it: python chat.py  (in the browser: python serve.py)")
     return this_run
 
 

@@ -84,6 +84,17 @@ def build(
         raise UserError(f"{origins[0]}: {start}{str(error).rstrip('.')}.") from None
 
 
+def yaml_hint(path: Path, mark: yaml.Mark | None) -> str:
+    """What to do about the two characters that are hard to see in a YAML file, where one of them is near."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    near = "".join(lines[max(mark.line - 1, 0) : mark.line + 1]) if mark else ""
+    if "\t" in near:
+        return "; indent with spaces, not with tabs"
+    if "：" in near:
+        return "; write a colon and a space instead of the wide （：）"
+    return ""
+
+
 def read_settings(path: Path, settings: Mapping[str, Setting]) -> Iterator[Given]:
     """Read a YAML file into settings, each with its line number. Raises UserError."""
     shown = path.relative_to(PROJECT).as_posix() if path.is_relative_to(PROJECT) else str(path)
@@ -101,9 +112,8 @@ def read_settings(path: Path, settings: Mapping[str, Setting]) -> Iterator[Given
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise UserError(
-            f"{shown}{line} is not valid YAML: {getattr(error, 'problem', None) or error}."
-        ) from None
+        problem = getattr(error, "problem", None) or error
+        raise UserError(f"{shown}{line} is not valid YAML: {problem}{yaml_hint(path, mark)}.") from None
     if root is None:
         return
     if not isinstance(root, yaml.MappingNode):

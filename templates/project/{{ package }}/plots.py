@@ -90,6 +90,8 @@ def plot_bars(values: Mapping[str, float], label: str, path: Path) -> Path:
     figure, ax = new_figure(height=1.2 + 0.42 * len(values))
     ax.barh(range(len(values)), list(values.values()), color=COLOURS[0], height=0.62)
     ax.margins(x=0.12)
+    if not any(values.values()):  # margins of nothing would show less than 0
+        ax.set_xlim(0, 1)
     for position, value in enumerate(values.values()):
         write_beside(ax, value, position, f"{value:.4g}", right=value >= 0)
     name_rows(ax, values, label)
@@ -173,6 +175,6 @@ def finish(ax: Axes, title: str, label: str, legend: bool = True) -> None:
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     if label == "epoch":
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if legend and len(ax.lines) > 1:
         ax.legend(frameon=False)

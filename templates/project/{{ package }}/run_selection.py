@@ -6,7 +6,7 @@ import shutil
 
 from .errors import UserError
 from .processes import FIRST_PROCESS, scratch_folder
-from .runs import Run, age, latest_run, new_run, open_run
+from .runs import RUNS, Run, age, latest_run, new_run, open_run
 
 MODEL = "model"  # folder in a run: what is needed to predict
 RECORDS = ("config.yaml", "environment.json", "history.csv")
@@ -41,6 +41,9 @@ def find_run(name: str, *stages: str) -> Run:
             found.append(latest_run(stage, holding=MODEL))
         except UserError as error:
             missing = error
+    if not found and len(stages) > 1:
+        first, second = (f"{stage}.py" for stage in stages[:2])
+        raise UserError(f"{RUNS.resolve()} has no run with a {MODEL} yet: run {first} first, or {second}.")
     if not found:
         raise missing
     return max(found, key=lambda run: (not run.environment().get("trial"), age(run.folder)))

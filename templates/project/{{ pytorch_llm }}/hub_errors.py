@@ -74,7 +74,7 @@ def explain(error: Exception, name: str, hub: str, hint: str = "") -> str:
             "unset HF_HUB_OFFLINE, or give a local folder as base."
         )
     return (
-        f"{hub} is not reachable, or broke off, so {name} cannot be had from there{hint}: {OTHER_WAYS[hub]}."
+        f"{name} is no run or folder here, and {hub} is not reachable, or broke off{hint}: {OTHER_WAYS[hub]}."
     )
 
 
