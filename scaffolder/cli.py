@@ -377,6 +377,12 @@ def _app(language_given: bool) -> typer.Typer:
             typer.Option("--checkpointing/--no-checkpointing", help=_("Compute activations twice to save memory.")),
         ] = None,
         attention: Annotated[str, typer.Option("--attention", metavar="KIND", help="sdpa|eager")] = "sdpa",
+        loss: Annotated[
+            str,
+            typer.Option(
+                "--loss", metavar="KIND", help=_("whole: all logits at once. pieces: those of some tokens at a time.")
+            ),
+        ] = "whole",
         optimizer: Annotated[
             str,
             typer.Option("--optimizer", metavar="NAME", help="adamw|adamw-8bit|sgd|sgd-momentum|lion|adafactor"),
@@ -414,6 +420,7 @@ def _app(language_given: bool) -> typer.Typer:
                 adapt=adapt,
                 checkpointing=checkpointing,
                 attention=attention,
+                loss=loss,
                 optimizer=optimizer,
                 accumulation=accumulation,
                 task=task,

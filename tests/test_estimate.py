@@ -46,6 +46,7 @@ def smallest_of_each_family() -> list[str]:
 
 
 LLAMA = "meta-llama/Llama-3.1-8B"
+QLORA = Plan(method="qlora", precision="bf16-mixed", batch=1, length=4096, checkpointing=True)
 TINY = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
 TINY |= {"num_key_value_heads": 2, "vocab_size": 500}
 
@@ -151,6 +152,16 @@ class TestMemory:
         )
         # the kept log-softmax and the gradients of the two steps
         assert used.parts[LOGITS] == pytest.approx(3 * 512 * 100_000 * 4, rel=0.01)
+
+    def test_a_loss_in_pieces_never_has_all_logits(self) -> None:
+        whole, pieces = (
+            [memory(model("Qwen/Qwen3-8B"), replace(plan, loss=loss)) for plan in (QLORA, replace(QLORA, batch=4))]
+            for loss in ("whole", "pieces")
+        )
+        assert whole[1].parts[LOGITS] == pytest.approx(4 * whole[0].parts[LOGITS], rel=1e-4)
+        assert whole[1].parts[LOGITS] > 20 * GIB
+        assert max(used.parts[LOGITS] for used in pieces) < 2 * GIB
+        assert pieces[0].flops == pytest.approx(whole[0].flops, rel=1e-6)
 
     def test_lora_and_qlora(self) -> None:
         found = model(LLAMA)

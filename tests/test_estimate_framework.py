@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from environments import framework_environment
@@ -13,6 +14,8 @@ from test_estimate import RECORDED, configurations
 
 from scaffolder.estimate.architecture import architecture, parameters
 from scaffolder.estimate.configuration import Configuration
+from scaffolder.estimate.memory import memory
+from scaffolder.estimate.plan import Plan
 
 pytestmark = pytest.mark.full
 
@@ -82,3 +85,35 @@ def test_memory_is_within_a_tenth_of_what_is_measured(python: Path, tmp_path: Pa
     assert len(cases) >= 10
     for case in cases:
         assert case["newmodel"] == pytest.approx(case["measured"], rel=0.1), case["case"]
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_loss_in_pieces_takes_what_that_of_a_generated_project_takes(python: Path, mixed: bool, tied: bool) -> None:
+    values: dict[str, Any] = {
+        "model_type": "qwen3",
+        "architectures": ["Qwen3ForCausalLM"],
+        "vocab_size": 8000,
+        "hidden_size": 128,
+        "intermediate_size": 384,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 32,
+        "max_position_embeddings": 512,
+        "tie_word_embeddings": tied,
+    }
+    case = {"configuration": values, "batch": 4, "length": 512, "mixed": mixed}
+    done = subprocess.run(
+        [python, HERE / "framework_loss.py"], input=json.dumps(case), capture_output=True, text=True, check=True
+    )
+    plan = Plan(
+        method="full",
+        precision="bf16-mixed" if mixed else "float32",
+        batch=4,
+        length=512,
+        checkpointing=mixed,
+        loss="pieces",
+        device="cpu",
+    )
+    assert memory(architecture(Configuration(values, "qwen3")), plan).peak == pytest.approx(int(done.stdout), rel=0.02)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from scaffolder.estimate.architecture import Architecture
 from scaffolder.estimate.fit import fits, largest_batch
 from scaffolder.estimate.memory import Memory, memory
-from scaffolder.estimate.plan import Method, Plan, Precision
+from scaffolder.estimate.plan import Loss, Method, Plan, Precision
 from scaffolder.messages import _
 
 #: Samples for one step of the optimizer, from one pass or from several: what fine-tuning is usually done with.
@@ -48,6 +48,7 @@ def advise(
     precision: Precision | None = None,
     samples: int = SAMPLES,
     rank: int = 16,
+    loss: Loss = "whole",
     eight_bit: bool = True,
 ) -> Advice:
     """The most thorough way that fits into `memory_bytes` on each of `gpus` GPUs.
@@ -57,11 +58,12 @@ def advise(
         bf16: Whether the chip has it; float16 is taken otherwise.
         method: Only this one, if given.
         samples: For one step of the optimizer.
+        loss: Whether the logits of all tokens are kept.
         eight_bit: Whether the optimizer may keep its state in 8 bits, to train all parameters of a larger model.
     """
     length = length or usual_length(found)
     kind: Precision = precision or ("bf16-mixed" if bf16 else "fp16-mixed")
-    start = Plan(precision=kind, length=length, target=target, gpus=gpus, rank=rank)
+    start = Plan(precision=kind, length=length, target=target, gpus=gpus, rank=rank, loss=loss)
     wanted = (method,) if method else ("full", "lora", "qlora")
     choices = [plan for plan in _ladder(start, found) if plan.method in wanted]
     choices = [plan for plan in choices if eight_bit or plan.optimizer == "adamw"]

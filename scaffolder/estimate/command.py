@@ -13,7 +13,7 @@ from scaffolder.estimate.configuration import shown
 from scaffolder.estimate.fit import MOST_CONTEXT, fits, largest_batch, longest_context
 from scaffolder.estimate.gpus import GIB, Device, detected, named, table
 from scaffolder.estimate.memory import Memory, memory
-from scaffolder.estimate.plan import METHODS, OPTIMIZERS, PRECISIONS, Method, Plan, Precision
+from scaffolder.estimate.plan import LOSSES, METHODS, OPTIMIZERS, PRECISIONS, Loss, Method, Plan, Precision
 from scaffolder.estimate.source import Found, find
 from scaffolder.estimate.source import table as known_models
 from scaffolder.estimate.speed import Speed, speed
@@ -42,6 +42,7 @@ class Options:
     adapt: str = "all"
     checkpointing: bool | None = None
     attention: str = "sdpa"
+    loss: str = "whole"
     optimizer: str = "adamw"
     accumulation: int | None = None
     task: str = ""
@@ -137,6 +138,7 @@ def _check(options: Options) -> None:
         ("--method", options.method, METHODS),
         ("--precision", options.precision, PRECISIONS),
         ("--optimizer", options.optimizer, OPTIMIZERS),
+        ("--loss", options.loss, LOSSES),
         ("--attention", options.attention, ("sdpa", "eager")),
         ("--adapt", options.adapt, ("all", "attention")),
         ("--task", options.task, TASKS),
@@ -247,6 +249,7 @@ def _advice(
         method=cast(Method, options.method) if options.method else None,
         precision=precision,
         rank=options.rank,
+        loss=cast(Loss, options.loss),
     )
 
 
@@ -276,6 +279,7 @@ def _plan(
         "rank": options.rank,
         "adapted": options.adapt,
         "attention": options.attention,
+        "loss": options.loss,
     }
     if options.accumulation is not None:
         changes["accumulation"] = options.accumulation
@@ -336,6 +340,10 @@ def _notes(model: Architecture, plan: Plan) -> tuple[str, ...]:
             _("The model was made for {most} tokens; {value} are beyond that.").format(
                 most=f"{model.context:,}", value=f"{plan.length:,}"
             )
+        )
+    if plan.trains and plan.loss == "whole" and model.head == "causal":
+        notes.append(
+            _("newmodel's PyTorch projects never have all logits at once, and need less: --loss pieces counts them so.")
         )
     if plan.method == "qlora" and any(parameters(model).parts[part] for part in ("experts",)):
         notes.append(_("The experts stay in 16 bits: bitsandbytes packs ordinary matrices alone."))

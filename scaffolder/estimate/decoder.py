@@ -105,10 +105,13 @@ def finish(net: Net, x: Tensor, spec: Decoder, head: str) -> Tensor:
         return net.tape.small_loss(net.linear(x, "score", int(head.split(":")[1]), HEAD, bias=False))
     if head == "none":
         return x
-    return language_head(net, x, spec.vocabulary, tied="embed_tokens" if spec.tied else "", bias=spec.head_bias)
+    tied = "embed_tokens" if spec.tied else ""
+    return language_head(net, x, spec.vocabulary, tied=tied, bias=spec.head_bias, loss=net.mode.loss)
 
 
-def language_head(net: Net, x: Tensor, vocabulary: int, *, tied: str, bias: bool = False) -> Tensor:
+def language_head(
+    net: Net, x: Tensor, vocabulary: int, *, tied: str, bias: bool = False, loss: str = "whole"
+) -> Tensor:
     """Scores for every token of the vocabulary, and the loss. Without training: of the last token alone."""
     tape = net.tape
     if not net.mode.training:
@@ -116,6 +119,8 @@ def language_head(net: Net, x: Tensor, vocabulary: int, *, tied: str, bias: bool
     with net.logits():
         shape = (vocabulary, x.shape[-1])
         weight = net.weight(tied or "lm_head.weight", shape, HEAD, absolute=bool(tied))
+        if net.mode.training and loss == "pieces" and not bias:
+            return tape.loss_in_pieces(x, weight)
         logits = tape.linear(x, weight, net.weight("lm_head.bias", (vocabulary,), HEAD) if bias else None)
         return tape.cross_entropy(logits) if net.mode.training else logits
 

@@ -12,8 +12,11 @@ Method = Literal["full", "lora", "qlora", "pretrain", "inference"]
 Precision = Literal["float32", "bf16-mixed", "bf16", "fp16-mixed", "fp16"]
 Optimizer = Literal["adamw", "adamw-8bit", "sgd", "sgd-momentum", "lion", "adafactor"]
 
+Loss = Literal["whole", "pieces"]
+
 METHODS: Final[tuple[Method, ...]] = ("full", "lora", "qlora", "pretrain", "inference")
 PRECISIONS: Final[tuple[Precision, ...]] = ("float32", "bf16-mixed", "bf16", "fp16-mixed", "fp16")
+LOSSES: Final[tuple[Loss, ...]] = ("whole", "pieces")
 OPTIMIZERS: Final[tuple[Optimizer, ...]] = ("adamw", "adamw-8bit", "sgd", "sgd-momentum", "lion", "adafactor")
 
 
@@ -29,6 +32,7 @@ class Plan:
         batch: Samples on one GPU for one pass.
         length: Tokens, pixels of a side, or samples of a sound.
         target: Tokens that are written, where that is another number.
+        loss: `whole` makes the logits of all tokens at once, `pieces` of some tokens at a time.
         checkpointing: Each block keeps its input alone, and runs once more on the way back.
         gpus: FSDP shares weights, gradients and the optimizer's state between them.
         accumulation: Passes for one step of the optimizer: gradients stay between them.
@@ -44,6 +48,7 @@ class Plan:
     adapted: Literal["all", "attention"] = "all"
     checkpointing: bool = False
     attention: Literal["sdpa", "eager"] = "sdpa"
+    loss: Loss = "whole"
     gpus: int = 1
     accumulation: int = 1
     device: Device = "cuda"
@@ -89,6 +94,7 @@ class Plan:
             device=self.device,
             autocast=2 if mixed and alone else 0,
             attention=self.attention,
+            loss=self.loss,
             training=self.trains,
             checkpointing=self.checkpointing and self.trains,
             cache=not self.trains,

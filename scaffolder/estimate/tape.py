@@ -15,6 +15,9 @@ from scaffolder.estimate.ledger import CACHE, COPIES, GRADIENTS, Ledger, Storage
 
 Device = Literal["cuda", "cpu"]
 
+#: Whose logits a generated project has at one time (`chunked_loss.py`).
+TOKENS_AT_ONCE = {"cuda": 1024, "cpu": 256}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mode:
@@ -25,6 +28,7 @@ class Mode:
         autocast: Bytes of the lower precision under autocast, 0 without it.
         attention: `sdpa` (the fused kernel) or `eager` (the scores are written out).
         training: Whether gradients are wanted and dropout drops.
+        loss: `whole` (the logits of all tokens at once) or `pieces` (of some tokens at a time).
         checkpointing: Whether each block keeps its input alone and runs again on the way back.
         cache: Whether keys and values are kept for the next tokens.
     """
@@ -32,6 +36,7 @@ class Mode:
     device: Device = "cuda"
     autocast: int = 0
     attention: Literal["sdpa", "eager"] = "sdpa"
+    loss: Literal["whole", "pieces"] = "whole"
     training: bool = True
     checkpointing: bool = False
     cache: bool = False
@@ -310,6 +315,29 @@ class Tape:
         logits = self.cast(logits, 4)
         probabilities = self.map(logits, keep="output")
         return self.record(self.new((1,), 4), [self.edge(probabilities)], [])
+
+    def loss_in_pieces(self, x: Tensor, weight: Weight) -> Tensor:
+        """Logits and cross-entropy as a generated project computes them (`chunked_loss.py`): some tokens at a time.
+
+        Each piece becomes losses and gradients at once, so that the way forward makes the gradients of the hidden
+        states and of the matrix, and the way back only hands them on.
+        """
+        vocabulary, hidden = weight.shape
+        places = elements(x.shape[:-1])
+        rows = min(places, TOKENS_AT_ONCE[self.mode.device])
+        width = self._compute_width(x.width, weight.width)
+        cast = self.new(weight.shape, width, COPIES) if width != weight.width else None
+        pieces = Storage(self.ledger, 2 * rows * vocabulary * 4)  # in float32: logits, and their gradients
+        towards_x = self.new(x.shape, x.width) if x.node else None
+        towards_weight = self.new(weight.shape, 4, GRADIENTS) if weight.leaf else None
+        narrow = rows * vocabulary * width + (elements(weight.shape) * width if weight.leaf else 0)
+        temporary = Storage(self.ledger, narrow) if width != 4 else None
+        del pieces, temporary, cast
+        products = 1 + (x.node is not None) + (weight.leaf is not None)
+        self.flops += 2 * places * vocabulary * hidden * products
+        # A gradient in float32 is handed on as it is; its bytes are counted when it arrives.
+        saved = [x, towards_x, towards_weight if weight.width != 4 else None]
+        return self.record(self.new((1,), 4), [self.edge(x), self._weight_edge(weight, weight.width)], saved)
 
     def small_loss(self, x: Tensor) -> Tensor:
         """Any loss of one number whose own memory does not count."""
