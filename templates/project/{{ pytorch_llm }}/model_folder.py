@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from .config_file import nearest
 from .errors import UserError
 from .hub_errors import PAGES, hub_errors, offline
@@ -104,6 +106,14 @@ def base_of(folder: Path) -> str:
             f"{folder / ADAPTER_CONFIG} does not say which base it is for (base_model_name_or_path)."
         )
     return str(base)
+
+
+def learned_in_4_bits(adapter: Path) -> bool:
+    """Whether the adapter of a run learned beside weights of 4 bits (qlora)."""
+    file = adapter.parent / "config.yaml"
+    settings = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    method = settings.get("method") if isinstance(settings, dict) else None
+    return isinstance(method, dict) and method.get("name") == "qlora"
 
 
 def check_folder(folder: Path) -> None:

@@ -11,13 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .base_models import load_model, load_tokenizer, own_gpu
+from .base_models import load_in_use, load_tokenizer
+from .base_tokenizer import check_tokens
 from .bases import short_name
 from .chat_template import ChatTemplate, Message
 from .config import SamplingConfig
 from .errors import UserError
 from .examples import Encoded, Example, Render
 from .generation import accepted_arguments, evaluating, new_tokens
+from .methods import count_weights
 from .model_folder import find_model
 from .text_pieces import text_pieces
 
@@ -38,7 +40,8 @@ class TextModel:
         self.model, self.tokenizer, self.name = model, tokenizer, name
         settings = model.config.get_text_config()
         self.context = int(getattr(settings, "max_position_embeddings", 0) or tokenizer.model_max_length)
-        self.parameters = sum(parameter.numel() for parameter in model.parameters())
+        self.parameters = count_weights(model)[1]
+        self.rows: int = model.get_input_embeddings().num_embeddings
         self.stops = stop_tokens(model, tokenizer)
         self.end = int(min(self.stops) if tokenizer.eos_token_id is None else tokenizer.eos_token_id)
         self.has_chat_template = bool(tokenizer.chat_template)
@@ -57,6 +60,7 @@ class TextModel:
     def encode(self, text: str) -> Encoded:
         """The tokens of a text and where they stand in it; none are added at its ends."""
         found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        check_tokens(found["input_ids"], self.rows, self.tokenizer, self.name)
         return Encoded(found["input_ids"], [tuple(pair) for pair in found["offset_mapping"]])
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -127,6 +131,7 @@ class TextModel:
         )["input_ids"]
         if not self.has_chat_template and len(tokens) > 1 and tokens[-1] in self.stops:
             del tokens[-1]  # some tokenizers also add the end
+        check_tokens(tokens, self.rows, self.tokenizer, self.name)
         tokens = tokens or [self.end]
         if len(tokens) >= self.context:
             raise UserError(
@@ -219,11 +224,9 @@ def end_of_turn(tokenizer: Any) -> int | None:
 def open_text_model(name: str | Path, *, hub: str = "huggingface") -> TextModel:
     """Open a run's model folder, a local folder or a name on the hub; adapters are put on their base.
 
-    On a GPU the weights are bfloat16, on a CPU float32. Raises UserError for what cannot be opened.
+    What learned by qlora keeps its weights of 4 bits, with the adapter beside them; other weights have 16
+    bits on a GPU and 32 on a CPU. Raises UserError for what cannot be opened.
     """
-    device = own_gpu()
-    dtype = torch.bfloat16 if device else torch.float32
     folder = find_model(name, hub=hub)
     tokenizer = load_tokenizer(folder, hub=hub)
-    model = load_model(folder, dtype=dtype, device=device, hub=hub)
-    return TextModel(model.eval(), tokenizer, name=short_name(str(name)))
+    return TextModel(load_in_use(folder, hub=hub), tokenizer, name=short_name(str(name)))

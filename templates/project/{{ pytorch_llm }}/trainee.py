@@ -20,7 +20,7 @@ from .device import uses_gpu
 from .examples import Example
 from .language_model import LanguageModel
 from .method_config import LORA_METHODS, MethodConfig
-from .methods import apply_method, count_weights, save_model
+from .methods import apply_method, count_weights, lean_adapters, save_model
 from .methods import merge as merge_adapters
 from .packed_data import PackedData
 from .processor import fast_products
@@ -88,7 +88,10 @@ class Trainee:
             fused=has_fused(config),
         )
         tokens = config.batch_size * int(train_data.tokens.mean())
-        with nullcontext() if uses_gpu(config) else fast_products(self.learner, tokens):
+        with (
+            nullcontext() if uses_gpu(config) else fast_products(self.learner, tokens),
+            lean_adapters(self.learner.model),
+        ):
             fit(
                 self.learner,
                 train_data,
