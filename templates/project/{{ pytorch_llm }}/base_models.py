@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from .base_tokenizer import fit_embeddings, has_tokenizer, read_tokenizer, set_chat_template
+from .console import say
 from .device import uses_gpu
 from .errors import UserError
 from .method_config import LORA_METHODS, MethodConfig
-from .model_folder import CONFIG, base_of, find_model, is_adapter, local_folder, read_config, split_name
+from .methods import is_peft
+from .model_folder import (
+    CONFIG,
+    base_of,
+    find_model,
+    is_adapter,
+    learned_in_4_bits,
+    local_folder,
+    read_config,
+    split_name,
+)
 from .quiet import one_line, quiet_transformers
 from .training_config import TrainingConfig
 
@@ -48,7 +61,7 @@ def load_base(
 
     Weights that learn are float32. On a GPU, a base that LoRA leaves as it is has the format of
     `training.precision`, so that it takes half the memory; with qlora it has 4 bits. On a CPU all is float32.
-    An adapter becomes part of its base, and new adapters learn on top.
+    An adapter becomes part of its base, and new adapters learn on top; with qlora it goes on learning itself.
 
     Args:
         name: A run, a local folder, or a name on the hub.
@@ -63,12 +76,12 @@ def load_base(
     """
     folder = find_model(name, hub=hub)
     gpu = uses_gpu(training)
-    quantize = method.name == "qlora"
-    if quantize and is_adapter(folder):
+    if training.precision == "float16" and not bears_float16(folder, hub):
         raise UserError(
-            f"{folder} is an adapter, and qlora cannot go on with one in 4 bits: merge it first "
-            "(python export.py), or set method.name to lora."
+            f"{name} is a Gemma, whose activations are too large for float16: set training.precision to "
+            "bfloat16, or to float32 on a GPU that cannot compute so."
         )
+    quantize = method.name == "qlora"
     model = load_model(
         folder,
         dtype=DTYPES[training.precision] if gpu and method.name in LORA_METHODS else torch.float32,
@@ -77,8 +90,12 @@ def load_base(
         hub=hub,
     )
     tokenizer = load_tokenizer(folder, hub=hub)
-    fit_embeddings(model, tokenizer, str(name), may_grow=method.name == "full")
     set_chat_template(tokenizer, str(name), chat_template, thoughts)
+    fit_embeddings(model, tokenizer, str(name), may_grow=method.name == "full")
+    if is_peft(model):
+        rank = next(iter(model.peft_config.values())).r
+        say(f"In 4 bits no adapter can become part of its base: that of {folder}, of rank {rank}, learns on.")
+        return Base(model, tokenizer, base_of(folder))
     return Base(model, tokenizer, source_of(name, folder, hub))
 
 
@@ -100,19 +117,36 @@ def own_gpu() -> torch.device | None:
     return torch.device(device.type, int(os.environ.get("LOCAL_RANK", "0"))) if device else None
 
 
-def dtype_to_use(folder: Path, device: torch.device | None, hub: str = "huggingface") -> torch.dtype:
-    """The number format in which a model is used: of 16 bits on a GPU, bfloat16 where it computes so.
+def quickest_format(folder: Path, hub: str) -> torch.dtype:
+    """The number format in which the model in `folder` is used here: on a CPU float32, on a GPU bfloat16.
 
-    Gemma's activations are too large for float16: on older GPUs it has float32.
+    NVIDIA's before Ampere (T4, V100) compute bfloat16 slowly: float16 there, if the model bears it.
     """
-    if device is None:
+    if own_gpu() is None:
         return torch.float32
-    if device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.bfloat16
+    slow = torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.float16 if slow and bears_float16(folder, hub) else torch.bfloat16
+
+
+def bears_float16(folder: Path, hub: str) -> bool:
+    """Whether a model's activations stay below 65,504: Gemma's, from its second version on, do not."""
     while is_adapter(folder):
         folder = base_folder(folder, hub)
-    gemma = read_config(folder / CONFIG).get("model_type", "").startswith("gemma")
-    return torch.float32 if gemma else torch.float16
+    kind = str(read_config(folder / CONFIG).get("model_type", ""))
+    return kind == "gemma" or not kind.startswith("gemma")
+
+
+def load_in_use(folder: Path, *, hub: str = "huggingface") -> Any:
+    """Load the model in `folder` to be used, with weights as it learned: what needed 4 bits keeps them."""
+    quantize = is_adapter(folder) and learned_in_4_bits(folder)
+    if quantize:
+        try:
+            check_4_bits()
+        except UserError:
+            say(f"{folder} learned beside weights of 4 bits; here, without a GPU for them, they have more.")
+            quantize = False
+    dtype = quickest_format(folder, hub)
+    return load_model(folder, dtype=dtype, device=own_gpu(), quantize=quantize, hub=hub).eval()
 
 
 def load_model(
@@ -123,7 +157,9 @@ def load_model(
     quantize: bool = False,
     hub: str = "huggingface",
 ) -> Any:
-    """Load the model in `folder`, which `find_model` gave; an adapter becomes part of its base's weights.
+    """Load the model in `folder`, which `find_model` gave.
+
+    An adapter becomes part of its base's weights; where these have 4 bits, it stays beside them.
 
     Args:
         folder: Of a model or an adapter.
@@ -137,18 +173,23 @@ def load_model(
         UserError: Where it cannot be read, or needs code or a device that is not there.
     """
     if is_adapter(folder):
-        base = base_folder(folder, hub)
-        adapted = load_adapter(
-            load_model(base, dtype=dtype, device=device, quantize=quantize, hub=hub), folder
-        )
-        return adapted if quantize else adapted.merge_and_unload(safe_merge=True)
+        below = base_folder(folder, hub)
+        if quantize and is_adapter(below):
+            raise UserError(
+                f"{folder} is an adapter on another, {below}, and qlora cannot go on with both in 4 bits: "
+                "merge them first (python export.py), or set method.name to lora."
+            )
+        base = load_model(below, dtype=dtype, device=device, quantize=quantize, hub=hub)
+        model = load_adapter(base, folder)
+        return model if quantize else model.merge_and_unload(safe_merge=True)
     check_architecture(folder)
     from transformers import AutoModelForCausalLM
 
     options: dict[str, Any] = {"dtype": dtype, "local_files_only": True, "output_loading_info": True}
     options["ignore_mismatched_sizes"] = True  # they are reported, and refused below
-    options |= text_model_only(folder)
+    options |= text_only(folder)
     if quantize:
+        check_4_bits()
         options["quantization_config"] = four_bits(dtype)
     if device is not None:
         options["device_map"] = {"": device}
@@ -163,22 +204,36 @@ def load_model(
     model, report = loaded
     check_complete(folder, report)
     if "key_mapping" in options:
-        model._weight_conversions = None  # or saving would go back to the names in `folder`
+        model._weight_conversions = None  # or its weights would be saved under the names before the mapping
     return model
 
 
-def text_model_only(folder: Path) -> dict[str, Any]:
-    """What loads only the text model of a Gemma 3 that sees pictures, too (4B and larger); else nothing.
+def text_only(folder: Path) -> dict[str, Any]:
+    """Settings that load the language model alone of one that also reads images, such as Gemma 3; else none.
 
-    Its picture model would be adapted and kept in memory, but never used.
+    What it would do with images is of no use here: it takes memory, and LoRA would be put beside it.
     """
-    if read_config(folder / CONFIG).get("model_type") != "gemma3":
-        return {}
     from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as KINDS
 
-    names = {r"^language_model\.lm_head": "lm_head", r"^(?:model\.)?language_model\.(?:model\.)?": "model."}
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    return {"config": config.get_text_config(), "key_mapping": names}
+    config = read_config(folder / CONFIG)
+    text = text_kind(config)
+    if text not in KINDS or KINDS[text] == KINDS.get(config["model_type"]):
+        return {}
+    return {
+        "config": AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config(decoder=True),
+        # As transformers has written them before version 4.52, since then, and in memory.
+        "key_mapping": {
+            r"^language_model\.lm_head\.": "lm_head.",
+            r"^(?:model\.)?language_model\.(?:model\.)?": "model.",
+        },
+    }
+
+
+def text_kind(config: Mapping[str, Any]) -> str:
+    """The `model_type` of the language model within one that reads more than text; empty where it is all."""
+    text = config.get("text_config")
+    return str(text.get("model_type", "")) if isinstance(text, dict) else ""
 
 
 def check_complete(folder: Path, report: dict[str, Any]) -> None:
@@ -211,7 +266,8 @@ def check_architecture(folder: Path) -> None:
             f"{folder / CONFIG} names a kind of model ({kind or 'none'}) that transformers {__version__} "
             "does not know; a newer one may (`pip install -U transformers`)."
         )
-    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or config.get("is_encoder_decoder"):
+    kinds = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    if (kind not in kinds and text_kind(config) not in kinds) or config.get("is_encoder_decoder"):
         raise UserError(f"{folder} is a {kind}, which does not write text word by word: take a decoder.")
 
 
@@ -225,13 +281,14 @@ def base_folder(adapter: Path, hub: str) -> Path:
 
 
 def load_adapter(model: Any, folder: Path) -> Any:
-    """Put the adapter in `folder` on its base. Raises UserError where it is for another base."""
+    """Put the adapter in `folder` on its base; it can learn on. Raises UserError for one of another base."""
     from peft import PeftModel
 
     with quiet_transformers():
+        warnings.filterwarnings("error", "Found missing adapter keys")  # peft would go on with new ones
         try:
-            return PeftModel.from_pretrained(model, str(folder))
-        except (RuntimeError, ValueError, KeyError) as error:
+            return PeftModel.from_pretrained(model, str(folder), is_trainable=True)
+        except (RuntimeError, ValueError, KeyError, UserWarning) as error:
             lines = [line.strip(" .") for line in str(error).splitlines() if line.strip()]
             detail = next((line for line in lines if "size mismatch" in line), one_line(error, 160))
             raise UserError(
@@ -240,8 +297,8 @@ def load_adapter(model: Any, folder: Path) -> Any:
             ) from error
 
 
-def four_bits(dtype: torch.dtype) -> Any:
-    """Settings of QLoRA's base: NF4 with double quantisation (Dettmers et al. 2023). Raises UserError."""
+def check_4_bits() -> None:
+    """Raise UserError where this machine cannot keep weights in 4 bits."""
     if not torch.cuda.is_available():
         raise UserError("method.name is qlora, which needs an NVIDIA or AMD GPU: set it to lora.")
     try:
@@ -250,6 +307,10 @@ def four_bits(dtype: torch.dtype) -> Any:
         raise UserError(
             "method.name is qlora, whose package is missing: install it with `pip install bitsandbytes`."
         ) from None
+
+
+def four_bits(dtype: torch.dtype) -> Any:
+    """Settings of QLoRA's base: NF4 with double quantisation (Dettmers et al. 2023)."""
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(

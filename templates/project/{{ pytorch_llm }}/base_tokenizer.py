@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,20 +82,46 @@ def set_chat_template(
 
 
 def fit_embeddings(model: Any, tokenizer: PreTrainedTokenizerBase, name: str, *, may_grow: bool) -> None:
-    """Make embeddings for tokens that were added to the tokenizer, if allowed.
+    """Check that every token has an embedding; make new ones for tokens added to the tokenizer, if allowed.
 
-    Otherwise there are tokens without one, such as Gemma 3's for pictures: `TextModel.encode` refuses texts
-    that hold them. Raises UserError for a tokenizer of another model.
+    A special token may do without one, such as Gemma's for images, where the chat template does not write it:
+    texts do not hold it, and one that does is refused (`check_tokens`).
+
+    Raises UserError for a tokenizer of another model.
     """
     rows = model.get_input_embeddings().num_embeddings
-    tokens = max(tokenizer.get_vocab().values()) + 1
-    if tokens <= rows:  # often there are more rows than tokens, to make a round number
+    beyond = {text: token for text, token in tokenizer.get_vocab().items() if token >= rows}
+    if not beyond:  # often there are more rows than tokens, to make a round number
         return
+    tokens = max(beyond.values()) + 1
     if tokens - rows > len(tokenizer.get_added_vocab()):
         raise UserError(
             f"The tokenizer of {name} does not fit its model: it has {tokens:,} tokens, the model embeddings "
             f"for {rows:,} only; take the tokenizer that belongs to the model."
         )
-    if may_grow:
-        model.resize_token_embeddings(tokens)
-        say(f"The embeddings grew by {tokens - rows} rows, for tokens that were added to the tokenizer.")
+    if all(is_spare(tokenizer, text, token) for text, token in beyond.items()):
+        return
+    if not may_grow:
+        raise UserError(
+            f"The tokenizer of {name} has {tokens - rows} added tokens that the model has no embeddings for: "
+            "set method.name to full, which trains new ones, or take the tokenizer as it was."
+        )
+    model.resize_token_embeddings(tokens)
+    say(f"The embeddings grew by {tokens - rows} rows, for tokens that were added to the tokenizer.")
+
+
+def is_spare(tokenizer: Any, text: str, token: int) -> bool:
+    """Whether neither usual texts nor chats hold this token: a special one, but none that begins or ends."""
+    found = tokenizer.added_tokens_decoder.get(token)
+    used = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    special = found is not None and found.special and token not in used
+    return special and text not in (tokenizer.chat_template or "")
+
+
+def check_tokens(tokens: Sequence[int], rows: int, tokenizer: Any, name: str) -> None:
+    """Raise UserError for a token that the model `name` has no embedding for; it has `rows` of them."""
+    if (token := max(tokens, default=0)) >= rows:
+        raise UserError(
+            f"A text holds {tokenizer.convert_ids_to_tokens(token)}, a token of the tokenizer of {name} that "
+            "its model has no embedding for: take it out of the text."
+        )

@@ -53,13 +53,31 @@ def checkpoint_blocks(model: Any) -> None:
 
 
 def add_lora(model: PreTrainedModel, method: MethodConfig) -> Any:
-    """Put LoRA matrices beside the linear layers that `method` names."""
+    """Put LoRA matrices beside the linear layers that `method` names, unless there are some already.
+
+    Also with qlora all others stay as they were loaded: `prepare_model_for_kbit_training` of peft would make
+    embeddings and norms float32, gigabytes where a vocabulary is large.
+    """
     from peft import get_peft_model
 
-    # Not after prepare_model_for_kbit_training: it makes the embeddings float32, which takes gigabytes, for
-    # the kind of checkpointing that is not used here.
+    if is_peft(model):
+        return model
     with quiet_transformers():
         return get_peft_model(model, lora_config(model, method))
+
+
+def lean_adapters(model: nn.Module) -> AbstractContextManager[None]:
+    """Within this block, autocast alone sets the number format of LoRA's inputs: only for training with it.
+
+    peft would make each layer's input float32, the format of the adapters, and autocast 16 bits again: a copy
+    that is kept for the backward pass beside the input itself, about a seventh of the memory. DoRA measures
+    lengths of weights in the format of its input, which therefore stays float32.
+    """
+    if not is_peft(model) or any(config.use_dora for config in model.peft_config.values()):  # type: ignore[operator]
+        return nullcontext()
+    from peft.helpers import disable_input_dtype_casting
+
+    return disable_input_dtype_casting(model)
 
 
 def lora_config(model: PreTrainedModel, method: MethodConfig) -> LoraConfig:
@@ -153,21 +171,6 @@ def is_peft(model: nn.Module) -> bool:
     return hasattr(model, "peft_config") and hasattr(model, "merge_and_unload")
 
 
-def light_inputs(model: nn.Module, precision: str) -> AbstractContextManager[None]:
-    """Within this block, LoRA's layers leave their inputs in the number format of `precision`.
-
-    Elsewhere they make them float32, as the adapters are, and autocast makes them short again to multiply
-    them: the same numbers, but a copy, kept for the backward pass beside that of the layer itself. DoRA
-    computes lengths of weights, too, which need float32.
-    """
-    configs = getattr(model, "peft_config", {}).values()
-    if precision == "float32" or not configs or any(config.use_dora for config in configs):
-        return nullcontext()
-    from peft.helpers import disable_input_dtype_casting
-
-    return disable_input_dtype_casting(model)
-
-
 def merge(model: Any) -> PreTrainedModel:
     """The model with its adapters added into its weights; a model without adapters as it is.
 
@@ -185,8 +188,11 @@ def merge(model: Any) -> PreTrainedModel:
 def save_model(model: Any, folder: Path, source: str) -> None:
     """Write the model in Hugging Face's format, or its adapter alone, which notes `source` as its base."""
     folder.mkdir(parents=True, exist_ok=True)
+    options: dict[str, Any] = {}
     if is_peft(model):
         for config in model.peft_config.values():
             config.base_model_name_or_path = source
+        # Not trl's copy to compare with, nor the embeddings, which no method trains beside adapters.
+        options = {"selected_adapters": ["default"], "save_embedding_layers": False}
     with quiet_transformers():
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, **options)

@@ -108,12 +108,12 @@ def base_of(folder: Path) -> str:
     return str(base)
 
 
-def is_of_four_bits(folder: Path) -> bool:
-    """Whether the folder holds an adapter that a run has trained with qlora, beside weights of 4 bits."""
-    file = folder.parent / "config.yaml"
-    if not is_adapter(folder) or not file.is_file():
-        return False
-    return yaml.safe_load(file.read_text(encoding="utf-8")).get("method", {}).get("name") == "qlora"
+def learned_in_4_bits(adapter: Path) -> bool:
+    """Whether the adapter of a run learned beside weights of 4 bits (qlora)."""
+    file = adapter.parent / "config.yaml"
+    settings = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    method = settings.get("method") if isinstance(settings, dict) else None
+    return isinstance(method, dict) and method.get("name") == "qlora"
 
 
 def check_folder(folder: Path) -> None:

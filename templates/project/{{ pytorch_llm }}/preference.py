@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import nn
 
 from .align_config import AlignConfig
 from .base_models import Base
@@ -19,7 +20,7 @@ from .device import uses_gpu
 from .errors import UserError
 from .examples import Example, Render, encode_conversation, render_whole, system_kept
 from .method_config import LORA_METHODS
-from .methods import apply_method, lora_config
+from .methods import apply_method, is_peft, lora_config
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -138,8 +139,9 @@ def make_trainer(
     from transformers import PrinterCallback
 
     trainer_class, settings_class = classes(config.loss)
-    lora = config.method.name in LORA_METHODS
+    lora = config.method.name in LORA_METHODS and not is_peft(base.model)
     model = base.model if lora else apply_method(base.model, config.method)
+    adapters = {name: weight.detach().clone() for name, weight in learning(model)} if is_peft(model) else {}
     if base.tokenizer.pad_token is None:
         base.tokenizer.pad_token = base.tokenizer.eos_token
     settings = arguments(config, folder)
@@ -159,7 +161,15 @@ def make_trainer(
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
+    for name, weight in learning(trainer.model):
+        # trl makes adapters on 4 bits bfloat16, in which the small steps of preference tuning are lost.
+        weight.data = adapters.get(name, weight.detach().float())
     return trainer
+
+
+def learning(model: Any) -> Iterator[tuple[str, nn.Parameter]]:
+    """The weights that learn, by name."""
+    return ((name, weight) for name, weight in model.named_parameters() if weight.requires_grad)
 
 
 def on_disk(rows: list[dict[str, Any]], folder: Path, accelerator: Accelerator) -> Dataset:

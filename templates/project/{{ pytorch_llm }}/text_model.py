@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .base_models import dtype_to_use, load_model, load_tokenizer, own_gpu
-from .base_tokenizer import start_tokens
+from .base_models import load_in_use, load_tokenizer
+from .base_tokenizer import check_tokens, start_tokens
 from .bases import short_name
 from .chat_template import ChatTemplate, Message
 from .config import SamplingConfig
@@ -20,7 +20,7 @@ from .errors import UserError
 from .examples import Encoded, Example, Render
 from .generation import accepted_arguments, evaluating, new_tokens
 from .methods import count_weights
-from .model_folder import find_model, is_of_four_bits
+from .model_folder import find_model
 from .packing import alike
 from .text_pieces import batches_of_text, text_pieces
 
@@ -43,13 +43,10 @@ class TextModel:
         self.model, self.tokenizer, self.name = model, tokenizer, name
         settings = model.config.get_text_config()
         self.context = int(getattr(settings, "max_position_embeddings", 0) or tokenizer.model_max_length)
-        _, self.parameters = count_weights(model)
+        self.parameters = count_weights(model)[1]
+        self.rows: int = model.get_input_embeddings().num_embeddings
         self.stops = stop_tokens(model, tokenizer)
         self.start = start_tokens(tokenizer)  # what the tokenizer puts before a text; often nothing
-        rows = model.get_input_embeddings().num_embeddings
-        self.without_embedding = {
-            token: text for text, token in tokenizer.get_added_vocab().items() if token >= rows
-        }
         self.end = int(min(self.stops) if tokenizer.eos_token_id is None else tokenizer.eos_token_id)
         self.has_chat_template = bool(tokenizer.chat_template)
         self.render: Render = self._no_template
@@ -70,7 +67,7 @@ class TextModel:
         Raises UserError for a text with a token that the model has no embedding for.
         """
         found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        self._check(found["input_ids"])
+        check_tokens(found["input_ids"], self.rows, self.tokenizer, self.name)
         return Encoded(found["input_ids"], [tuple(pair) for pair in found["offset_mapping"]])
 
     def encode_many(self, texts: Iterable[str]) -> Iterator[list[int]]:
@@ -84,7 +81,7 @@ class TextModel:
                 verbose=False,
             )
             for tokens in found["input_ids"]:
-                self._check(tokens)
+                check_tokens(tokens, self.rows, self.tokenizer, self.name)
                 yield tokens
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -159,22 +156,13 @@ class TextModel:
         if not self.has_chat_template and tokens[: len(self.start)] != self.start:
             tokens = [*self.start, *tokens]
         tokens = tokens or [self.end]
-        self._check(tokens)
+        check_tokens(tokens, self.rows, self.tokenizer, self.name)
         if len(tokens) >= self.context:
             raise UserError(
                 f"The prompt has {len(tokens):,} tokens, but {self.name} reads at most {self.context:,}, "
                 "its answer included: shorten it."
             )
         return tokens
-
-    def _check(self, tokens: Sequence[int]) -> None:
-        """Raise UserError for a token that has no embedding; most models have one for each."""
-        found = self.without_embedding.keys() & set(tokens) if self.without_embedding else ()
-        for token in found:
-            raise UserError(
-                f"A text holds {self.without_embedding[token]}, for which {self.name} has no embedding: "
-                "take it out of the text, or set method.name to full, which trains one."
-            )
 
     def _new_tokens(
         self, prompts: Sequence[Sequence[int]], sampling: SamplingConfig, use_cache: bool
@@ -243,13 +231,9 @@ def end_of_turn(tokenizer: Any) -> int | None:
 def open_text_model(name: str | Path, *, hub: str = "huggingface") -> TextModel:
     """Open a run's model folder, a local folder or a name on the hub; adapters are put on their base.
 
-    On a GPU the weights have 16 bits, on a CPU 32. What qlora has trained on a GPU is used as it was trained,
-    beside weights of 4 bits: there may be no room for others. Raises UserError for what cannot be opened.
+    What learned by qlora keeps its weights of 4 bits, with the adapter beside them; other weights have 16
+    bits on a GPU and 32 on a CPU. Raises UserError for what cannot be opened.
     """
-    device = own_gpu()
     folder = find_model(name, hub=hub)
-    dtype = dtype_to_use(folder, device, hub)
-    four_bits = torch.cuda.is_available() and is_of_four_bits(folder)
     tokenizer = load_tokenizer(folder, hub=hub)
-    model = load_model(folder, dtype=dtype, device=device, quantize=four_bits, hub=hub)
-    return TextModel(model.eval(), tokenizer, name=short_name(str(name)))
+    return TextModel(load_in_use(folder, hub=hub), tokenizer, name=short_name(str(name)))

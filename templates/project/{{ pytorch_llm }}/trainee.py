@@ -20,7 +20,7 @@ from .device import uses_gpu
 from .examples import Example
 from .language_model import LanguageModel
 from .method_config import ALL_WEIGHTS, LORA_METHODS, MethodConfig
-from .methods import apply_method, count_weights, light_inputs, save_model
+from .methods import apply_method, count_weights, lean_adapters, save_model
 from .methods import merge as merge_adapters
 from .packed_data import PackedData
 from .processor import fast_products
@@ -89,8 +89,8 @@ class Trainee:
         )
         tokens = config.batch_size * int(train_data.tokens.mean())
         with (
-            light_inputs(self.learner.model, config.precision),
             nullcontext() if uses_gpu(config) else fast_products(self.learner, tokens),
+            lean_adapters(self.learner.model),
         ):
             fit(
                 self.learner,
