@@ -55,6 +55,8 @@ class BaseModel:
     licence: str
     gated: bool
     shape: str
+    kaggle: str = ""
+    untied: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -114,7 +116,10 @@ def shape(answers: Mapping[str, Any]) -> Architecture | None:
     key = str(answers.get("base_model", "own"))
     if key in base_models():
         name = base_models()[key].shape
-        return architecture(Configuration(table()[name], name))
+        values = dict(table()[name])
+        if answers.get("framework") == "tensorflow" and base_models()[key].untied:
+            values["tie_word_embeddings"] = False
+        return architecture(Configuration(values, name))
     name = str(answers.get("base_model_name", ""))
     if key != "other" or not name:
         return None
@@ -284,11 +289,18 @@ def summary(report: Report, answers: Mapping[str, Any]) -> str:
 def remark(answers: Mapping[str, Any]) -> str:
     """What a person should know of the base model's licence; empty where there is nothing."""
     base = base_models().get(str(answers.get("base_model")))
-    if base is None or not base.gated or answers.get("framework") != "pytorch" or answers.get("hub") == "modelscope":
+    if base is None:
+        return ""
+    if answers.get("framework") == "tensorflow":
+        return base.kaggle and _(
+            "{model}: if https://www.kaggle.com/models/{name} asks for it, accept its licence ({licence}) there, and "
+            "log in with the token of your account (KAGGLE_USERNAME and KAGGLE_KEY, or kagglehub.login())."
+        ).format(model=base.label, licence=base.licence, name=base.kaggle)
+    if not base.gated or answers.get("hub") == "modelscope":
         return ""
     return _(
-        "{model} is gated: accept its licence ({licence}) on https://huggingface.co/{name} and log in once with "
-        "hf auth login, or choose hub=modelscope."
+        "{model}: if https://huggingface.co/{name} asks for it, accept its licence ({licence}) there and log in once "
+        "with hf auth login, or choose hub=modelscope."
     ).format(model=base.label, licence=base.licence, name=base.huggingface)
 
 

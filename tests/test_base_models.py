@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from scaffolder.base_models import advice, base_models, gib, in_china, place, refused, suggestion, summary
+from scaffolder.base_models import (
+    advice,
+    base_models,
+    gib,
+    in_china,
+    place,
+    refused,
+    remark,
+    shape,
+    suggestion,
+    summary,
+)
 from scaffolder.catalog import catalog
 from scaffolder.environment.facts import Accelerators, Gpu, Network, Report, Server
 from scaffolder.environment.network.mirrors import MIRRORS
@@ -60,6 +71,36 @@ def test_each_has_its_layers_and_its_names() -> None:
         assert base.licence
     # `newmodel estimate` knows it under the name of its instruction-tuned brother, without a network
     assert find("meta-llama/Llama-3.2-1B-Instruct", {}).configuration.name == "meta-llama/Llama-3.2-1B"
+
+
+@pytest.mark.parametrize(("model", "parameters"), [("llama-3.2-1b", 1_498_482_688), ("llama-3.2-3b", 3_606_752_256)])
+def test_presets_with_output_weights_of_their_own(model: str, parameters: int) -> None:
+    from scaffolder.estimate.architecture import parameters as count
+
+    keras, hub = (shape({"base_model": model, "framework": name}) for name in ("tensorflow", "pytorch"))
+    assert keras is not None
+    assert hub is not None
+    assert count(keras).total == parameters  # as keras-hub 0.32.0 says of the preset
+    assert count(hub).total < parameters
+
+
+def test_what_is_said_about_licences() -> None:
+    def said(model: str, **more: str) -> str:
+        return remark({**ANSWERS, "base_model": model, **more})
+
+    for model in ("llama-3.2-1b", "gemma-3-1b", "mistral-7b"):
+        address = f"https://huggingface.co/{base_models()[model].huggingface}"
+        assert f"if {address} asks for it, accept its licence" in said(model)
+        assert said(model, hub="modelscope") == ""
+    for model in ("llama-3.1-8b", "gemma-3-27b"):
+        on_kaggle = said(model, framework="tensorflow")
+        assert f"if https://www.kaggle.com/models/{base_models()[model].kaggle} asks for it" in on_kaggle
+        assert "KAGGLE_USERNAME and KAGGLE_KEY" in on_kaggle
+        assert "hf auth login" not in on_kaggle
+    for framework in ("pytorch", "tensorflow"):
+        assert said("qwen3-8b", framework=framework) == ""
+        assert said("own", framework=framework) == ""
+    assert said("mistral-7b", framework="tensorflow") == ""
 
 
 # --- the machine decides ----------------------------------------------------------------------------------------------

@@ -107,6 +107,20 @@ def test_about_the_persons_own_conversations(language: str, base_model: str) -> 
         assert (buttons in text) == (base_model != "own")
 
 
+@every_readme
+def test_where_a_base_model_wants_its_licence_accepted(language: str) -> None:
+    answers = {"data": "own", "data_file": "chats.jsonl"}
+    for framework, address, login in (
+        ("pytorch", "https://huggingface.co/google/gemma-3-1b-it", "hf auth login"),
+        ("tensorflow", "https://www.kaggle.com/models/keras/gemma3", "KAGGLE_USERNAME"),
+    ):
+        cell = {"framework": framework, "task": "llm"}
+        first = project_of(cell, language, base_model="gemma-3-1b", **answers)[1].partition("##")[0]
+        assert f"<{address}>" in first
+        assert login in first
+        assert address not in project_of(cell, language, base_model="qwen3-8b", **answers)[1]
+
+
 def test_licences() -> None:
     for name, words in {"MIT": "MIT License", "Apache-2.0": "Apache License", "BSD-3-Clause": "BSD 3-Clause"}.items():
         project, text = project_of(cells()[0], "en", license=name)

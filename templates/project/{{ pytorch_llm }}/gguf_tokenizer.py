@@ -29,7 +29,10 @@ RULES = {
 GPT2_RULE = "gpt-2"
 GPT2_DIGITS_RULE = "smollm"  # GPT-2's, after each digit has been set apart
 NFC = {"type": "NFC"}  # Qwen's: composes accents; llama.cpp goes without
-OTHER_WAY = "export it as safetensors, and convert that with llama.cpp's convert_hf_to_gguf.py"
+OTHER_WAY = (
+    "export it as safetensors, and convert that with llama.cpp's convert_hf_to_gguf.py (where that asks for "
+    "a tokenizer.model, as it does for Gemma, copy the base's into the folder)"
+)
 
 
 def add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Any, rows: int) -> None:
