@@ -191,6 +191,9 @@ def save_model(model: Any, folder: Path, source: str) -> None:
     if is_peft(model):
         for config in model.peft_config.values():
             config.base_model_name_or_path = source
-    options = {"selected_adapters": ["default"]} if is_peft(model) else {}  # not trl's copy to compare with
+    options: dict[str, Any] = {}
+    if is_peft(model):
+        # Neither trl's copy to compare with, nor embeddings: about these peft would ask the hub.
+        options = {"selected_adapters": ["default"], "save_embedding_layers": False}
     with quiet_transformers():
         model.save_pretrained(folder, **options)
