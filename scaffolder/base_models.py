@@ -164,6 +164,7 @@ def _advice(model: _Hashed, where: Place, method: str, framework: str) -> Advice
     from scaffolder.estimate.advice import advise, usual_length
 
     adapted = bool(where.name) and framework == "pytorch"  # 4 bits need a GPU, and a library that Keras has not
+    overflows = model.found.family.startswith("gemma") and where.precision == "fp16-mixed"  # its activations are large
     methods: list[Method | None] = [LIKE[method]] if method else [None] if adapted else ["full", "lora"]
     best: Advice | None = None
     for length in LENGTHS:
@@ -173,7 +174,7 @@ def _advice(model: _Hashed, where: Place, method: str, framework: str) -> Advice
                 where.memory,
                 length=min(length, usual_length(model.found)),
                 method=one,
-                precision=where.precision,
+                precision="float32" if overflows else where.precision,
                 eight_bit=False,
             )
             if best.fits:

@@ -16,6 +16,8 @@ def count(values: dict, torch, transformers) -> int:
     kind = values.pop("model_type")
     config = transformers.AutoConfig.for_model(kind, **values)
     model_class = getattr(transformers, values["architectures"][0])
+    if kind == "gemma3":  # of which the projects load the language model alone
+        config, model_class = config.get_text_config(), transformers.Gemma3ForCausalLM
     with torch.device("meta"):
         model = model_class(config)
     model.tie_weights()

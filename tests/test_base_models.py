@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import copier
 import pytest
 
 from scaffolder.base_models import (
@@ -142,6 +143,30 @@ def test_shorter_conversations_where_only_these_fit(machine: Report) -> None:
     report = with_gpu(machine, 24)
     assert suggestion("method", report, answers) == "qlora"
     assert suggestion("llm_max_length", report, {**answers, "method": "qlora"}) == "1024"
+
+
+def test_a_gemma_does_not_learn_in_float16(machine: Report, tmp_path: Path) -> None:
+    """Its activations are too large for that: where a GPU has no bfloat16, float32 is reckoned with and set."""
+    report, gemma = with_gpu(machine, 16), {**ANSWERS, "base_model": "gemma-3-4b", "precision": "float16"}
+    half, single = advice(report, {**gemma, "precision": "bfloat16"}, "lora"), advice(report, gemma, "lora")
+    assert half is not None
+    assert single is not None
+    assert half.fits
+    assert not single.fits
+    for model, expected in (("gemma-3-4b", "float32 # a Gemma cannot learn in float16"), ("qwen3-4b", "float16")):
+        data = {"project_name": "demo", "framework": "pytorch", "task": "llm", "base_model": model}
+        data |= {"accelerator": "cuda", "precision": "float16"}
+        copier.run_copy(
+            str(REPOSITORY / "templates"),
+            tmp_path / model,
+            data=data,
+            defaults=True,
+            quiet=True,
+            vcs_ref="HEAD",
+        )
+        for stage in ("finetune", "align"):
+            settings = (tmp_path / model / "configs" / f"{stage}.yaml").read_text(encoding="utf-8")
+            assert f"  precision: {expected}\n" in settings
 
 
 def test_methods_that_do_not_fit_are_refused_unless_none_does(machine: Report) -> None:

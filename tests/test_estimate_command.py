@@ -61,6 +61,16 @@ class TestOutput:
         assert "logits and loss" in done.out
         assert done.err == ""
 
+    def test_a_model_that_also_reads_images(self, newmodel: NewModel) -> None:
+        """As the projects load it: the same as its language model, adapters and memory included."""
+        done = newmodel("estimate", "google/gemma-3-4b-pt", "--method", "lora", "--json")
+        found = json.loads(done.out)
+        assert found["parameters"]["total"] == 3_880_263_168
+        # 34 blocks of width 2,560: 8 heads of 256, 4 of keys and values, an MLP of 10,240
+        block = 2 * (2560 + 8 * 256) + 2 * (2560 + 4 * 256) + 3 * (2560 + 10_240)
+        assert found["parameters"]["adapters"] == 34 * 16 * block
+        assert found["notes"] == ["This is the language model alone: what reads images is not loaded by the projects."]
+
     def test_a_named_gpu(self, newmodel: NewModel) -> None:
         done = newmodel("estimate", "Qwen/Qwen3-8B", "--gpu", "RTX 4090", "--context", "2048")
         assert done.code == 0, done.err

@@ -10,6 +10,7 @@ from scaffolder.errors import NewmodelError
 from scaffolder.estimate.advice import Advice, adapters_make_sense, advise, usual_length
 from scaffolder.estimate.architecture import Architecture, Parameters, architecture, parameters
 from scaffolder.estimate.configuration import shown
+from scaffolder.estimate.families import multimodal
 from scaffolder.estimate.fit import MOST_CONTEXT, fits, largest_batch, longest_context
 from scaffolder.estimate.gpus import GIB, Device, detected, named, table
 from scaffolder.estimate.memory import Memory, memory
@@ -335,6 +336,8 @@ def _smallest(used: Memory) -> tuple[Device, ...]:
 
 def _notes(model: Architecture, plan: Plan) -> tuple[str, ...]:
     notes = []
+    if model.family in multimodal.FAMILIES:
+        notes.append(_("This is the language model alone: what reads images is not loaded by the projects."))
     if model.reads == "text" and model.context and plan.length > model.context:
         notes.append(
             _("The model was made for {most} tokens; {value} are beyond that.").format(

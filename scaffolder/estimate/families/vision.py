@@ -247,27 +247,6 @@ def _classified(net: Net, x: Tensor, head: str) -> Tensor:
     return net.tape.small_loss(net.linear(x, "classifier", int(head.split(":")[1]), HEAD))
 
 
-def siglip_tower(net: Net, c: Configuration, size: Size) -> Tensor:
-    """SigLIP's image encoder, as Gemma 3 uses it: every patch is a token, and there is no other."""
-    e = encoder(c, "none", "attention_dropout")
-    side, patch = square(c, "image_size", 224), square(c, "patch_size", 14)
-    x = patches(net, c, size, e.hidden, side, patch)
-    x = net.tape.add(x, net.embedding((x.shape[1],), "positions", (side // patch) ** 2, e.hidden))
-    x = net.layer_norm(run_encoder(net, x, e, "layers"), "post_norm")
-    if c.flag("vision_use_head", default=True):
-        _pooling_head(net, e)
-    return x
-
-
-def _pooling_head(net: Net, e: Encoder) -> None:
-    """One learned query attends to all patches; a language model leaves its result unused."""
-    shapes = {"probe": (1, 1, e.hidden), "in": (3 * e.hidden, e.hidden), "in_bias": (3 * e.hidden,)}
-    shapes |= {"out": (e.hidden, e.hidden), "out_bias": (e.hidden,), "norm": (2, e.hidden)}
-    shapes |= {"fc1": (e.inner, e.hidden), "fc1_bias": (e.inner,), "fc2": (e.hidden, e.inner), "fc2_bias": (e.hidden,)}
-    for name, shape in shapes.items():
-        net.weight(f"head.{name}", shape, HEAD)
-
-
 def clip(net: Net, c: Configuration, size: Size, head: str) -> Tensor:  # noqa: ARG001
     """Two towers, for texts and for images, whose outputs meet in one space (Radford et al., 2021)."""
     tape = net.tape
