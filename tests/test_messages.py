@@ -256,7 +256,7 @@ def test_the_table_readers_sentences_are_translated() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.csv", "问题,答案\n一,二\n", "{path}：无法识别格式：它的字段是 问题, 答案；支持的字段有 messages"),
+        ("a.csv", "甲,乙\n一,二\n", "{path}：无法识别格式：它的字段是 甲, 乙；支持的字段有 messages"),
         ("a.jsonl", "", "{path} 是空的。"),
         ("a.jsonl", '{"messages": []}\n', "{path}：1 条记录全都无法使用：第 1 行：是空的对话。"),
         ("a.jsonl", '{"messages": [{"role": "user", "content": "a"}]}\n', "{path} 里没有任何含助手回答的对话。"),

@@ -56,6 +56,11 @@ def chatml(start: str = "", end: str = END_OF_TURN) -> str:
     return opening + CHATML.replace(END_OF_TURN, end)
 
 
+def is_learned(message: Message) -> bool:
+    """Whether a turn is an answer that the model learns to write."""
+    return message["role"] == "assistant" and message.get("weight") != 0
+
+
 def answer(content: str) -> Message:
     """A turn of the assistant."""
     return {"role": "assistant", "content": content}

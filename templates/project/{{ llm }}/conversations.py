@@ -11,12 +11,11 @@ from itertools import chain, islice
 from typing import Any, TypeVar
 
 from .chat_formats import UnknownFormat, detect_format, parse, parse_preference, remarks, system_of
-from .chat_template import Message
+from .chat_template import Message, is_learned
 from .config import ChatDataConfig
 from .console import say
 from .data_files import BadLine, Record, Unreadable, named_lines, read_records
 from .errors import UserError
-from .examples import is_learned
 
 Item = TypeVar("Item")
 LOOKED_AT = 100  # records from which the format is told

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .bases import resolve_model
-from .chat_template import CHATML, ChatTemplate, Message, read_template
+from .chat_template import CHATML, ChatTemplate, Message, is_learned, read_template
 from .check_config import CheckDataConfig
 from .commands import command, settings
 from .config import ChatDataConfig, FinetuneConfig
@@ -26,7 +26,7 @@ from .conversations import (
 from .data_files import place_name
 from .data_pages import check_page, shorten
 from .errors import UserError
-from .examples import Encode, Example, hold_thoughts, is_learned, learned_text, whole_conversation
+from .examples import Encode, Example, hold_thoughts, learned_text, whole_conversation
 from .runs import Run, new_run
 from .tokenizer import TextTokenizer
 

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .chat_template import ANSWER, THOUGHT, THOUGHT_END, Message, Span, answer, thinking
+from .chat_template import ANSWER, THOUGHT, THOUGHT_END, Message, Span, answer, is_learned, thinking
 from .errors import UserError
 
 MARKED_SYSTEM: Message = {"role": "system", "content": ANSWER}
@@ -268,11 +268,6 @@ def assistant_spans(messages: list[Message], text: str, render: Render) -> list[
             stop = start + len(turn)
         spans.append((start, stop))
     return spans
-
-
-def is_learned(message: Message) -> bool:
-    """Whether a turn is an answer that the model learns to write."""
-    return message["role"] == "assistant" and message.get("weight") != 0
 
 
 def start_of_turn(text: str, render: Render, before: list[Message], content: str) -> int:

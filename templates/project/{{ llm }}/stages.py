@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from .baseline import KneserNey
 from .bases import resolve_model, short_name
+from .chat_template import is_learned
 from .commands import AFTER, BEFORE, command, settings
 from .config import ChatDataConfig, EvalConfig, FinetuneConfig, PredictConfig, TrainConfig
 from .console import print_table, say
@@ -31,7 +32,7 @@ from .evaluating import (
     measure_text,
     some_of,
 )
-from .examples import Example, hold_thoughts, is_learned, text_blocks
+from .examples import Example, hold_thoughts, text_blocks
 from .fingerprints import fingerprint
 from .method_config import MethodConfig
 from .metrics import HIGHER_IS_BETTER, Metrics
