@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from .run_selection import MODEL, find_run
+from .run_selection import MODEL, find_run, start
 from .runs import RUNS
 
 
@@ -25,6 +26,23 @@ def resolve_model(name: str, *stages: str) -> str:
         if (folder / "config.yaml").is_file():  # a run
             return (find_run(str(folder), *stages).folder / MODEL).as_posix()
     return name
+
+
+def base_of(stage: str, config: Any, *stages: str) -> str:
+    """Folder or hub name that `stage` starts from; of a run that is gone on with, that which it had then.
+
+    Args:
+        stage: Its name, as in the names of its runs.
+        config: Its settings, with `base` and `training.resume`.
+        stages: In which `latest` is looked for.
+
+    Raises:
+        UserError: When there is no such run.
+    """
+    if config.training.resume:
+        base: str = start(stage, config, config.training.resume).read_config(type(config)).base
+        return base
+    return resolve_model(config.base, *stages) if config.base else ""
 
 
 def short_name(model: str) -> str:

@@ -16,6 +16,7 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from .console import say
 from .errors import UserError
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -188,6 +189,14 @@ class ChatTemplate:
             headers.add("" if same else taught.removeprefix(silent).rstrip(" "))
         return headers.pop() if len(headers) == 1 else ""
 
+    def after_answer(self) -> str:
+        """What it writes after an answer; empty for a template that wants other messages than a question."""
+        try:
+            text = self([{"role": "user", "content": "Say it."}, answer("answer")])
+        except UserError:
+            return ""
+        return text.rpartition("answer")[2].lstrip()
+
     def render_marked(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
         """Render with the marks of the `generation` tags in the text."""
         try:
@@ -202,6 +211,15 @@ class ChatTemplate:
             raise UserError(f"{self.name} refuses a conversation: {error}.") from None
         except (TypeError, KeyError, ValueError, IndexError) as error:
             raise UserError(f"{self.name} fails on a conversation: {error!r}.") from None
+
+
+def suit(own: ChatTemplate, thoughts: bool, name: str) -> ChatTemplate:
+    """The template with which the model `name` learns answers with or without thoughts; says what changes."""
+    suited = own.suited(thoughts)
+    if suited.source != own.source:
+        how = "with" if thoughts else "without"
+        say(f"{name} learns answers {how} thoughts: its chat template asks for them so from now on.")
+    return suited
 
 
 def to_json(value: Any, ensure_ascii: bool = False, indent: int | None = None, **options: Any) -> str:

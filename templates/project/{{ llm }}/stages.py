@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .baseline import KneserNey
-from .bases import resolve_model, short_name
+from .bases import base_of, short_name
 from .chat_template import is_learned
 from .commands import AFTER, BEFORE, command, settings
 from .config import ChatDataConfig, EvalConfig, FinetuneConfig, PredictConfig, TrainConfig
@@ -54,7 +54,7 @@ def train(config: TrainConfig) -> Run:
     """Pretrain on plain text, from nothing or from a base, and compare with counting five bytes."""
     texts = read_texts(config)
     prepare_device(config.training)
-    config = replace(config, base=base_to_continue(config))
+    config = replace(config, base=base_of("train", config, "train", "finetune"))
     opened = open_base(config) if config.base else None  # before there is a run: the base may be refused
     this_run = start("train", config, config.training.resume)
     this_run.record_data(fingerprint(find_files(config.corpus.files)))
@@ -109,15 +109,6 @@ def make_model(config: TrainConfig, texts: TextSplits, run: Run) -> Trainee:
     return new_trainee(config.model, tokenizer, config.training.seed, config.method)
 
 
-def base_to_continue(config: TrainConfig) -> str:
-    """Folder or hub name of the model to go on with, empty for a new one; of a run that is gone on with, the
-    one that it was started from."""
-    base = config.base
-    if config.training.resume:
-        base = start("train", config, config.training.resume).read_config(TrainConfig).base
-    return resolve_model(base, "train", "finetune") if base else ""
-
-
 def open_base(config: TrainConfig) -> Trainee:
     """The model to go on with, and the weights that `config.method` lets learn."""
     say(f"Going on with {short_name(config.base)}, {config.method.name}.")
@@ -141,7 +132,7 @@ def finetune(config: FinetuneConfig) -> Run:
         return check_conversations(config.chats, base=config.base)
     chats = read_chats(config.chats)
     prepare_device(config.training)
-    config = replace(config, base=base_of(config))
+    config = replace(config, base=base_of("finetune", config, "train"))
     trainee = open_for_finetuning(config, config.method, chats)  # before a run: the base may be refused
     this_run = start("finetune", config, config.training.resume)
     this_run.record_data(fingerprint(chat_files(config.chats)))
@@ -191,7 +182,7 @@ def finetune(config: FinetuneConfig) -> Run:
     return this_run
 
 
-class Encoded(NamedTuple):
+class EncodedSplits(NamedTuple):
     """The parts of the conversations as tokens, each encoded once."""
 
     train: list[Example]
@@ -199,13 +190,13 @@ class Encoded(NamedTuple):
     test: list[Example]
 
 
-def encode_splits(chats: Splits, model: TextModel, config: ChatDataConfig) -> Encoded:
+def encode_splits(chats: Splits, model: TextModel, config: ChatDataConfig) -> EncodedSplits:
     """All parts as tokens; says what is left out."""
     parts = (chats.train, chats.validation, chats.test)
-    return Encoded(*(encode_all(part, model, config) for part in parts))
+    return EncodedSplits(*(encode_all(part, model, config) for part in parts))
 
 
-def train_all_weights(config: FinetuneConfig, chats: Splits, encoded: Encoded, run: Run) -> Metrics:
+def train_all_weights(config: FinetuneConfig, chats: Splits, encoded: EncodedSplits, run: Run) -> Metrics:
     """Full fine-tuning of the same base on the same conversations."""
     say("The same with all weights, to compare:")
     trainee = open_for_finetuning(config, MethodConfig(name="full"), chats)
@@ -314,13 +305,6 @@ def chat_settings(run: Run) -> ChatDataConfig:
 
 def chat_files(config: ChatDataConfig) -> list[Path]:
     return [Path(name) for name in (config.file, config.test_file) if name]
-
-
-def base_of(config: FinetuneConfig) -> str:
-    """Folder or hub name of the base; of a run that is gone on with, the one it was started from."""
-    if config.training.resume:
-        return start("finetune", config, config.training.resume).read_config(FinetuneConfig).base
-    return resolve_model(config.base, "train")
 
 
 def shown_prompts(conversations: Sequence[Conversation]) -> list[str]:

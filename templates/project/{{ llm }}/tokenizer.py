@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from .chat_template import CHATML, ChatTemplate, Message, chatml
+from .chat_template import CHATML, ChatTemplate, chatml
 from .console import say
 from .errors import UserError
 from .examples import Encoded
@@ -131,14 +131,7 @@ class TextTokenizer:
 
     def after_answer(self, template: ChatTemplate) -> int:
         """The special token that a template writes after an answer, or else the usual ones."""
-        chat: list[Message] = [
-            {"role": "user", "content": "Say it."},
-            {"role": "assistant", "content": "answer"},
-        ]
-        try:
-            after = self.encode(template(chat).rpartition("answer")[2].lstrip()).tokens
-        except UserError:  # a template that wants other messages
-            after = []
+        after = self.encode(template.after_answer()).tokens
         if after and after[0] in self.tokenizer.get_added_tokens_decoder():
             return after[0]
         return self.find(END_OF_TURN, self.special_tokens.get("eos_token", ""))

@@ -49,7 +49,7 @@ def prepare(config: TrainingConfig) -> None:
             "training.tf32 is true, which needs an NVIDIA GPU since Ampere (A100, RTX 30): set it to false."
         )
     if config.optimizer == "adamw_8bit":
-        check_bitsandbytes(gpu)
+        check_bitsandbytes(gpu, "training.optimizer is adamw_8bit", "adamw or muon")
     if config.compile and (missing := missing_compiler(gpu)):
         raise UserError(f"training.compile needs {missing}, which is missing: install it or set it to false.")
     seed_everything(config.seed)
@@ -78,16 +78,14 @@ def float32_products(config: TrainingConfig) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def check_bitsandbytes(gpu: bool) -> None:
-    """Raise UserError where the optimizer with a state of 8 bits cannot be used."""
+def check_bitsandbytes(gpu: bool, asked: str, instead: str) -> None:
+    """Raise UserError where bitsandbytes, which `asked` needs, cannot be used; `instead` does without."""
     if not (gpu and torch.cuda.is_available()):
-        raise UserError(
-            "training.optimizer is adamw_8bit, which needs an NVIDIA or AMD GPU: set it to adamw or muon."
-        )
+        raise UserError(f"{asked}, which needs an NVIDIA or AMD GPU: set it to {instead}.")
     if not find_spec("bitsandbytes"):
         raise UserError(
-            "training.optimizer is adamw_8bit, whose package is missing: install it with "
-            "`pip install bitsandbytes`, or set it to adamw."
+            f"{asked}, whose package is missing: install it with `pip install bitsandbytes`, or set it to "
+            f"{instead}."
         )
 
 

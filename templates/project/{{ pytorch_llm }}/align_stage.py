@@ -10,7 +10,7 @@ from typing import Any
 
 from .align_config import AlignConfig
 from .base_models import Base, load_base
-from .bases import resolve_model, short_name
+from .bases import base_of, short_name
 from .commands import command
 from .console import print_table, say
 from .conversations import Preference, read_preferences
@@ -36,7 +36,9 @@ def align(config: AlignConfig) -> Run:
     """Learn from pairs of a better and a worse answer, and compare before and after."""
     pairs = read_preferences(config.pairs)
     prepare_device(config.training)
-    config = replace(config, base=base_of(config))
+    config = replace(config, base=base_of("align", config, "finetune", "train"))
+    if not config.training.resume:
+        say(f"{config.loss.upper()} on {short_name(config.base)}.")
     from .text_model import TextModel  # imports PyTorch's libraries, which --help does without
 
     base = load_base(
@@ -85,15 +87,6 @@ def align(config: AlignConfig) -> Run:
     print_table(f"{len(splits.test):,} test pairs", [{"model": name, **one} for name, one in figures.items()])
     say(f"Report: {alignment_page(this_run, figures, sides)}")
     return this_run
-
-
-def base_of(config: AlignConfig) -> str:
-    """The model to start from; going on, the one that was started from."""
-    if config.training.resume:
-        return start("align", config, config.training.resume).read_config(AlignConfig).base
-    base = resolve_model(config.base, "finetune", "train")
-    say(f"{config.loss.upper()} on {short_name(base)}.")
-    return base
 
 
 def choose(pairs: list[Preference], model: Any, config: AlignConfig, longest: int) -> PairSplits:

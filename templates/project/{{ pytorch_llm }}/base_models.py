@@ -12,7 +12,7 @@ import torch
 
 from .base_tokenizer import fit_embeddings, has_tokenizer, read_tokenizer, set_chat_template
 from .console import say
-from .device import uses_gpu
+from .device import check_bitsandbytes, uses_gpu
 from .errors import UserError
 from .method_config import LORA_METHODS, MethodConfig
 from .methods import is_peft
@@ -299,14 +299,7 @@ def load_adapter(model: Any, folder: Path) -> Any:
 
 def check_4_bits() -> None:
     """Raise UserError where this machine cannot keep weights in 4 bits."""
-    if not torch.cuda.is_available():
-        raise UserError("method.name is qlora, which needs an NVIDIA or AMD GPU: set it to lora.")
-    try:
-        import bitsandbytes  # noqa: F401
-    except ImportError:
-        raise UserError(
-            "method.name is qlora, whose package is missing: install it with `pip install bitsandbytes`."
-        ) from None
+    check_bitsandbytes(True, "method.name is qlora", "lora")
 
 
 def four_bits(dtype: torch.dtype) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .chat_template import END_OF_TURN, ChatTemplate, chatml, read_template
+from .chat_template import END_OF_TURN, ChatTemplate, chatml, read_template, suit
 from .console import say
 from .errors import UserError
 from .quiet import one_line, quiet_transformers
@@ -74,11 +74,9 @@ def set_chat_template(
         say(f"{name} has no chat template: ChatML is used, with {end} at the end of a turn.")
     if thoughts is not None:
         own = ChatTemplate(tokenizer.get_chat_template(), tokenizer.special_tokens_map)
-        suited = own.suited(thoughts)
+        suited = suit(own, thoughts, name)
         if suited.source != own.source:
             tokenizer.chat_template = suited.source
-            how = "with" if thoughts else "without"
-            say(f"{name} learns answers {how} thoughts: its chat template asks for them so from now on.")
 
 
 def fit_embeddings(model: Any, tokenizer: PreTrainedTokenizerBase, name: str, *, may_grow: bool) -> None:

@@ -14,6 +14,7 @@ from .commands import command
 from .console import say
 from .errors import UserError
 from .export_config import ExportConfig
+from .methods import count_weights
 from .model_folder import base_of, find_model, is_adapter, read_config
 from .opened_model import only_pretrained
 from .quiet import quiet_transformers
@@ -35,7 +36,7 @@ def export(config: ExportConfig) -> Path:
     output = output_folder(config, folder)
     if is_adapter(folder):
         say(f"The adapters of {folder} are merged into {base_of(folder)}.")
-    check_room(output, sum(weight.numel() for weight in model.parameters()) * BYTES[config.dtype])
+    check_room(output, count_weights(model)[1] * BYTES[config.dtype])
     if config.format == "safetensors":
         save_safetensors(model, tokenizer, output, DTYPES[config.dtype])
         say(f"Written to {output}. Serve it: python serve.py --run {output}  (or: vllm serve {output})")

@@ -18,7 +18,7 @@ from .config import ChatDataConfig
 from .conversations import Preference
 from .device import uses_gpu
 from .errors import UserError
-from .examples import Example, Render, encode_conversation, render_whole, system_kept
+from .examples import Example, Render, encode_conversation, render_whole, system_kept, thought_of
 from .method_config import LORA_METHODS
 from .methods import apply_method, is_peft, lora_config
 
@@ -83,7 +83,7 @@ def as_asked(pair: Preference, render: Render) -> Preference:
     """
     for text in (pair.chosen, pair.rejected):
         chat = system_kept([*pair.prompt, answer(text)], render)
-        if render_whole(chat, render) != render(chat, False):
+        if thought_of(text) and render_whole(chat, render) != render(chat, False):
             raise UserError(
                 "The chat template leaves out the thoughts (<think>) of answers: name one that keeps them "
                 "in pairs.chat_template."

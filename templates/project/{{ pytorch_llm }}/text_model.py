@@ -219,12 +219,11 @@ def end_of_turn(tokenizer: Any) -> int | None:
     """The special token that the chat template writes right after an answer; None where there is none."""
     if not tokenizer.chat_template:
         return None
-    question, answer = {"role": "user", "content": "Say it."}, {"role": "assistant", "content": "answer"}
     try:
-        text = tokenizer.apply_chat_template([question, answer], tokenize=False)
-    except Exception:  # a template that wants other messages
+        template = ChatTemplate(tokenizer.get_chat_template(), tokenizer.special_tokens_map)
+    except (UserError, ValueError):  # no valid template, or several without a name
         return None
-    after = tokenizer(text.rpartition("answer")[2].lstrip(), add_special_tokens=False)["input_ids"]
+    after = tokenizer(template.after_answer(), add_special_tokens=False)["input_ids"]
     return after[0] if after and after[0] in tokenizer.added_tokens_decoder else None
 
 

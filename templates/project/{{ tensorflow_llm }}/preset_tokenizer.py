@@ -17,11 +17,10 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 
-from .chat_template import CHATML
 from .errors import UserError
 from .hub_errors import hub_errors
 from .sentence_pieces import from_sentence_pieces
-from .tokenizer import END_OF_TURN, WORDS, TextTokenizer, write_json
+from .tokenizer import WORDS, TextTokenizer, write_json
 
 TOKENIZER = "tokenizer"  # folder within a preset that this project has written
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
@@ -131,7 +130,7 @@ def from_keras_hub(source: str) -> TextTokenizer:
             single=f"{start} $A", special_tokens=[(start, theirs.start_token_id)]
         )
     special = {"bos_token": start, "eos_token": theirs.end_token}
-    template = template_for(type(theirs).__name__, source, tokenizer, theirs.end_token)
+    template = template_for(type(theirs).__name__, source, tokenizer)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / FILES[0]
         tokenizer.save(str(file))
@@ -141,16 +140,16 @@ def from_keras_hub(source: str) -> TextTokenizer:
         return TextTokenizer(folder)
 
 
-def template_for(kind: str, source: str, tokenizer: Tokenizer, end: str) -> str:
-    """The chat template for a preset: its family's, where it is an instruction-tuned one, or else ChatML.
+def template_for(kind: str, source: str, tokenizer: Tokenizer) -> str:
+    """The chat template for a preset: its family's, where it is an instruction-tuned one; else empty.
 
-    A base model has never seen the marks of its family's chats: there the end of the text, which it knows,
-    ends a turn. Empty for other families, whose template is ChatML.
+    A base model has never seen the marks of its family's chats: `TextTokenizer` gives it ChatML, whose turns
+    end with the end of the text, which it knows.
     """
-    for family, (template, needed) in FAMILIES.items():
-        if kind.startswith(family):
-            taught = "instruct" in source.lower() and set(needed) <= set(tokenizer.get_vocab())
-            return template if taught else "{{- bos_token -}}\n" + CHATML.replace(END_OF_TURN, end)
+    if "instruct" in source.lower():
+        for family, (template, needed) in FAMILIES.items():
+            if kind.startswith(family) and set(needed) <= set(tokenizer.get_vocab()):
+                return template
     return ""
 
 

@@ -11,9 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .chat_template import read_template
+from .chat_template import read_template, suit
 from .config import ModelConfig
-from .console import say
 from .data import make_dataset, make_rows
 from .decoder_presets import sized
 from .device import seed_everything
@@ -187,11 +186,7 @@ def open_trainee(
     if chat_template:
         opened.tokenizer.write_chats_with(read_template(chat_template, opened.tokenizer.special_tokens))
     if thoughts is not None:
-        own = opened.tokenizer.render
-        opened.tokenizer.write_chats_with(own.suited(thoughts))
-        if opened.tokenizer.render.source != own.source:
-            how = "with" if thoughts else "without"
-            say(f"{base} learns answers {how} thoughts: its chat template asks for them so from now on.")
+        opened.tokenizer.write_chats_with(suit(opened.tokenizer.render, thoughts, str(base)))
     if method.name == "lora":
         enable_lora(opened.model, method.rank, lora_layers(opened.model))
     elif method.name == "frozen_embeddings":
