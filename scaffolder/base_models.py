@@ -175,6 +175,7 @@ def _advice(model: _Hashed, where: Place, method: str, framework: str) -> Advice
                 length=min(length, usual_length(model.found)),
                 method=one,
                 precision="float32" if overflows else where.precision,
+                loss="pieces" if framework == "pytorch" else "whole",
                 eight_bit=False,
             )
             if best.fits:

@@ -382,7 +382,7 @@ def _app(language_given: bool) -> typer.Typer:
             typer.Option(
                 "--loss", metavar="KIND", help=_("whole: all logits at once. pieces: those of some tokens at a time.")
             ),
-        ] = "whole",
+        ] = "pieces",
         optimizer: Annotated[
             str,
             typer.Option("--optimizer", metavar="NAME", help="adamw|adamw-8bit|sgd|sgd-momentum|lion|adafactor"),

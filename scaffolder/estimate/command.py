@@ -43,7 +43,7 @@ class Options:
     adapt: str = "all"
     checkpointing: bool | None = None
     attention: str = "sdpa"
-    loss: str = "whole"
+    loss: str = "pieces"
     optimizer: str = "adamw"
     accumulation: int | None = None
     task: str = ""
@@ -344,9 +344,9 @@ def _notes(model: Architecture, plan: Plan) -> tuple[str, ...]:
                 most=f"{model.context:,}", value=f"{plan.length:,}"
             )
         )
-    if plan.trains and plan.loss == "whole" and model.head == "causal":
+    if plan.trains and plan.loss == "pieces" and model.head == "causal":
         notes.append(
-            _("newmodel's PyTorch projects never have all logits at once, and need less: --loss pieces counts them so.")
+            _("Counted as newmodel's PyTorch projects learn. Keras and most trainers hold all logits: --loss whole.")
         )
     if plan.method == "qlora" and any(parameters(model).parts[part] for part in ("experts",)):
         notes.append(_("The experts stay in 16 bits: bitsandbytes packs ordinary matrices alone."))
