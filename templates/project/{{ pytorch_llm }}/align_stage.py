@@ -16,6 +16,7 @@ from .console import print_table, say
 from .conversations import Preference, read_preferences
 from .device import make_accelerator
 from .device import prepare as prepare_device
+from .errors import UserError
 from .evaluating import greedy
 from .examples import hold_thoughts
 from .fingerprints import fingerprint
@@ -53,7 +54,13 @@ def align(config: AlignConfig) -> Run:
     longest = min(config.pairs.max_length, model.context)
     splits = choose([as_asked(pair, model.render) for pair in pairs], model, config, longest)
     this_run = start("align", config, config.training.resume)
-    this_run.record_data(fingerprint([Path(config.pairs.file)]))
+    data = fingerprint([Path(config.pairs.file)])
+    if config.training.resume and this_run.environment().get("data", data) != data:
+        raise UserError(
+            f"{config.pairs.file} has changed since {this_run.folder.as_posix()} was begun: take the same "
+            "pairs, or begin a new run without --training.resume."
+        )
+    this_run.record_data(data)
 
     shown = splits.test[: config.answers]
     before, said_before = measure_pairs(model, splits.test, longest), answer_all(model, shown, config)
