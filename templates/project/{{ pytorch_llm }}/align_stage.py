@@ -122,7 +122,12 @@ def train(
 
     accelerator = make_accelerator(config.training)
     folder = first_process_path(accelerator, run.path("checkpoints"))
-    log = AlignLog(run, accelerator.is_main_process, config.training.checkpoint_steps)
+    log = AlignLog(
+        run,
+        accelerator.is_main_process,
+        checkpoint_steps=config.training.checkpoint_steps,
+        patience=config.training.patience,
+    )
     shorter = f"a smaller pairs.max_length (now {config.pairs.max_length})"
     savings = [*smaller_batches(config.training), *less_memory(config.method), shorter]
     with quiet_trl(), explain_out_of_memory(savings):
