@@ -23,7 +23,15 @@ from .fingerprints import fingerprint
 from .methods import count_weights, save_model
 from .pages import texts
 from .plots import plot_curves
-from .preference import PairSplits, as_asked, fitting, make_trainer, measure_pairs, split_pairs
+from .preference import (
+    PairSplits,
+    as_asked,
+    fitting,
+    make_trainer,
+    measure_pairs,
+    share_of_batch,
+    split_pairs,
+)
 from .report import Section, write_report
 from .run_selection import MODEL, start
 from .runs import Run
@@ -36,6 +44,7 @@ HIGHER_IS_BETTER = {"reward accuracy": True, "margin": True, "chosen loss": Fals
 def align(config: AlignConfig) -> Run:
     """Learn from pairs of a better and a worse answer, and compare before and after."""
     pairs = read_preferences(config.pairs)
+    share_of_batch(config)  # refused before a model is loaded
     prepare_device(config.training)
     config = replace(config, base=base_of("align", config, "finetune", "train"))
     if not config.training.resume:
