@@ -299,10 +299,17 @@ class EvalConfig:
     harness: list[str] = field(default_factory=list)
     """Tasks of lm-evaluation-harness, such as hellaswag; needs the dependency group `harness`."""
 
+    harness_include: str = ""
+    """Folder with tasks of your own (YAML, as lm-evaluation-harness describes them), named in `harness`."""
+
     def __post_init__(self) -> None:
         for name in ("batch_size", "answer_tokens"):
             check(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}: it must be 1 or more")
         check(self.answers >= 0, f"answers is {self.answers}: it must be 0 or more")
+        check(
+            bool(self.harness) or not self.harness_include,
+            f"harness_include is {self.harness_include}, but harness is empty: name the tasks there",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
