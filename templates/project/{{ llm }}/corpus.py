@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .config import CorpusConfig
+from .console import say
 from .data_files import Unreadable, check_file, find_encoding, place_name, read_records
 from .errors import UserError
 
@@ -88,9 +89,12 @@ def written(lines: Sequence[str]) -> list[str]:
 
 
 def read_fields(path: Path, field: str) -> list[str]:
-    """The documents of a file with one in each record. Raises UserError with the line."""
-    documents = []
-    for line, record in read_records(path):
+    """The documents of a file with one in each record; says how many have none.
+
+    Raises UserError with the line.
+    """
+    documents, empty = [], 0
+    for line, record in read_records(path, field):
         where = f"{path}, {place_name(path)} {line}"
         if isinstance(record, Unreadable):
             raise UserError(f"{where}: it {record.reason}.")
@@ -98,10 +102,14 @@ def read_fields(path: Path, field: str) -> list[str]:
             keys = f"it has {', '.join(map(str, record))}" if isinstance(record, dict) else "it has no fields"
             raise UserError(f"{where}: the field {field!r} is missing; {keys}: set corpus.text_field.")
         text = record[field]
-        if not isinstance(text, str):
+        if text is not None and not isinstance(text, str):
             raise UserError(f"{where}: the field {field!r} holds no text but {text!r}.")
-        if text.strip():
+        if text and text.strip():
             documents.append(text)
+        else:
+            empty += 1
+    if empty:
+        say(f"{path}: {empty:,} records left out, whose {field} is empty.")
     return documents
 
 
