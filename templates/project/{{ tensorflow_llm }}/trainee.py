@@ -84,12 +84,15 @@ class Trainee:
         others = make_rows(validation, packed=packed, length=rows.tokens.shape[1], dense=rows.dense)
         model = build_language_model(self.opened.model, packed=packed, dense=rows.dense)
         data = make_dataset(rows, whole_batches_of=config.batch_size)
+        longest, seen = rows.tokens.shape[1], np.unique(rows.tokens)
+        held_out = make_dataset(others)
+        del rows, others  # of a large corpus gigabytes, which the data sets have their own copy of
         steps = len(data) // config.batch_size * config.epochs // config.accumulation_steps
         try:
             fit(
                 model,
                 data,
-                make_dataset(others),
+                held_out,
                 config,
                 run,
                 loss=weighted_sum,
@@ -98,9 +101,9 @@ class Trainee:
                 kept=changing(model),
             )
         except (tf.errors.ResourceExhaustedError, MemoryError):
-            raise UserError(self.too_large(config, rows.tokens.shape[1])) from None
+            raise UserError(self.too_large(config, longest)) from None
         if self.new:
-            tell_apart(self.opened, seen=np.unique(rows.tokens), seed=config.seed)
+            tell_apart(self.opened, seen=seen, seed=config.seed)
 
     def text_model(self) -> TextModel:
         """The model to evaluate and to write with, over the very same weights."""
