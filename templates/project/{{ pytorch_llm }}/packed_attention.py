@@ -139,12 +139,21 @@ def use_packed_attention(model: nn.Module) -> bool:
         return False
     if getattr(config, "attention_dropout", 0) or getattr(config, "use_bidirectional_attention", False):
         return False
+    if stretches_positions(config):
+        return False
     from transformers import AttentionInterface, AttentionMaskInterface
 
     AttentionInterface.register(PACKED, transformers_attention)
     AttentionMaskInterface.register(PACKED, transformers_mask)
     model.set_attn_implementation(PACKED)  # type: ignore[operator]
     return True
+
+
+def stretches_positions(config: Any) -> bool:
+    """Whether rotary positions depend on the longest document, which would change those packed beside it."""
+    settings = getattr(config, "rope_parameters", None) or {}
+    kinds = [settings, *(kind for kind in settings.values() if isinstance(kind, dict))]  # one for all layers,
+    return any(kind.get("rope_type") in ("longrope", "dynamic") for kind in kinds)  # or one for each kind
 
 
 def transformers_attention(
