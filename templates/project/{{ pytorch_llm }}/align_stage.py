@@ -77,7 +77,7 @@ def align(config: AlignConfig) -> Run:
     config = replace(config, base=base_of("align", config, "finetune", "train"))
     if not config.training.resume:
         say(f"{config.loss.upper()} on {short_name(config.base)}.")
-    from .text_model import TextModel  # imports PyTorch's libraries, which --help does without
+    from .text_model import TextModel, note_stops  # imports PyTorch's libraries, which --help does without
 
     base = load_base(
         config.base,
@@ -103,6 +103,7 @@ def align(config: AlignConfig) -> Run:
     measure = measure_pairs if paired else measure_answers
     before, said_before = measure(model, splits.test, longest), answer_all(model, shown, config)
     trained, losses = train(base, splits, config, this_run, longest)
+    note_stops(trained, base.tokenizer)
     save_model(trained, this_run.path(MODEL), base.source)
     base.tokenizer.save_pretrained(this_run.path(MODEL))
 

@@ -19,7 +19,7 @@ from .model_folder import base_of, find_model, is_adapter, read_config
 from .opened_model import only_pretrained
 from .quiet import quiet_transformers
 from .runs import new_run, write_atomically
-from .text_model import stop_tokens
+from .text_model import note_stops, stop_tokens
 
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 BYTES = {"f32": 4, "f16": 2, "bf16": 2, "q8_0": 34 / 32}  # of a weight
@@ -90,6 +90,7 @@ def check_room(folder: Path, size: float) -> None:
 
 def save_safetensors(model: Any, tokenizer: Any, folder: Path, dtype: torch.dtype) -> None:
     """Write model and tokenizer as Hugging Face's libraries do."""
+    note_stops(model, tokenizer)
     with quiet_transformers():
         model.to(dtype).save_pretrained(folder)
         tokenizer.save_pretrained(folder)

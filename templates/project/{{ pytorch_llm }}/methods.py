@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from .config_file import nearest
+from .console import say
 from .errors import UserError
 from .freezing import freeze, unfreeze
 from .method_config import LORA_METHODS, MethodConfig
 from .quiet import quiet_transformers
+
+BARE = 0.05  # share of the weights without an adapter that is worth a word
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -62,8 +65,30 @@ def add_lora(model: PreTrainedModel, method: MethodConfig) -> Any:
 
     if is_peft(model):
         return model
-    with quiet_transformers():
-        return get_peft_model(model, lora_config(model, method))
+    try:
+        with quiet_transformers():
+            adapted = get_peft_model(model, lora_config(model, method))
+    except ValueError as error:  # such as dropout or DoRA beside experts that are one large tensor
+        raise UserError(
+            f"method: peft cannot adapt this model so ({' '.join(str(error).split())}): "
+            "take method.name lora with method.dropout 0, or other method.targets."
+        ) from None
+    bare = share_without_adapter(adapted)
+    if method.targets == ["all-linear"] and bare > BARE:
+        say(f"{bare:.0%} of the weights have no adapter: peft knows no linear layers there.")
+    return adapted
+
+
+def share_without_adapter(adapted: Any) -> float:
+    """Share of the weights, but for embeddings and output layer, in matrices without an adapter."""
+    ends = (adapted.get_input_embeddings(), adapted.get_output_embeddings())
+    left_out = {id(end.weight) for end in ends if end is not None}
+    bare = total = 0
+    for name, weight in adapted.named_parameters():
+        if weight.ndim > 1 and ".lora_" not in name and id(weight) not in left_out:
+            total += weight.numel()
+            bare += 0 if ".base_layer." in name else weight.numel()
+    return bare / max(total, 1)
 
 
 def lean_adapters(model: nn.Module) -> AbstractContextManager[None]:
@@ -91,11 +116,13 @@ def lora_config(model: PreTrainedModel, method: MethodConfig) -> LoraConfig:
     if method.targets != ["all-linear"]:
         check_targets(model, method.targets)
         targets = method.targets
+    routers = [name for name, _ in model.named_modules() if name.endswith(".router")]  # of Llama 4
     return LoraConfig(
         r=method.rank,
         lora_alpha=method.alpha,  # type: ignore[arg-type]  # a scale; need not be whole
         lora_dropout=method.dropout,
         target_modules=targets,
+        exclude_modules=routers or None,
         use_rslora=method.name == "rslora",
         use_dora=method.name == "dora",
         task_type="CAUSAL_LM",

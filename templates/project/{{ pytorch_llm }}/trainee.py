@@ -172,8 +172,11 @@ class OpenedTrainee(Trainee):
         return TextModel(self.model, self.tokenizer, name=self.source)
 
     def save(self, folder: Path, *, merge: bool = False) -> None:
+        from .text_model import note_stops
+
         if merge:
             self.model = merge_adapters(self.model)
+        note_stops(self.model, self.tokenizer)
         save_model(self.model, folder, self.source)
         self.tokenizer.save_pretrained(folder)
 
