@@ -5,7 +5,16 @@ from typing import Literal
 
 from .config import check
 
-Format = Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "preference", "text"]
+Format = Literal[
+    "auto",
+    "messages",
+    "sharegpt",
+    "alpaca",
+    "prompt_completion",
+    "preference",
+    "unpaired_preference",
+    "text",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +55,8 @@ class ConvertDataConfig:
     output: str = ""
     """File to write, .jsonl, .json, .parquet or .csv; empty: a .jsonl file in a new folder of runs/."""
 
-    to: Literal["messages", "sharegpt", "alpaca", "prompt_completion"] = "messages"
-    """Format of the output."""
+    to: Literal["messages", "sharegpt", "alpaca", "prompt_completion", "unpaired_preference"] = "messages"
+    """Format of the output; `unpaired_preference` labels each answer of preference pairs good or bad."""
 
     system: str = ""
     """System message for conversations that have none; empty: none."""

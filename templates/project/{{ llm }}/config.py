@@ -150,9 +150,16 @@ class ChatDataConfig:
     test_file: str = ""
     """Conversations for the final figures; empty: a share of `file`."""
 
-    format: Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "preference", "text"] = (
-        "auto"
-    )
+    format: Literal[
+        "auto",
+        "messages",
+        "sharegpt",
+        "alpaca",
+        "prompt_completion",
+        "preference",
+        "unpaired_preference",
+        "text",
+    ] = "auto"
     """Of the file; `auto` looks at its first lines."""
 
     system: str = ""

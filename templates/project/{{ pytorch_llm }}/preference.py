@@ -1,4 +1,4 @@
-"""Preference tuning with trl: pairs of a better and a worse answer, and the trainer that learns from them."""
+"""Preference tuning with trl: pairs of answers, or good and bad ones, and the trainer that learns them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from .align_config import AlignConfig
 from .base_models import Base
-from .chat_template import answer
+from .chat_template import Message, answer
 from .config import ChatDataConfig
 from .conversations import Preference
 from .device import uses_gpu
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .text_model import TextModel
 
 FEWEST = 4  # pairs: two to learn from, one to validate, one to test
+SURPLUS = 4 / 3  # by which all good answers together may outweigh all bad ones
 
 
 @dataclass(frozen=True)
@@ -42,38 +43,50 @@ class PairSplits:
 
 
 def split_pairs(pairs: Sequence[Preference], config: ChatDataConfig) -> PairSplits:
-    """Divide pairs at random, those with the same prompt together. Raises UserError for too few."""
-    prompts = sorted({prompt_key(pair) for pair in pairs})
+    """Divide pairs at random, those with the same prompt together; each part gets good and bad answers.
+
+    Raises UserError for too few.
+    """
+    prompts = {prompt_key(pair) for pair in pairs}
     if len(prompts) < FEWEST:
         raise UserError(
             f"{config.file} has {len(prompts)} prompts that can be used: {FEWEST} or more are needed to "
             "learn, validate and test."
         )
-    order = np.random.default_rng(config.seed).permutation(len(prompts))
-    validation, test = (max(round(len(prompts) * share), 1) for share in (config.validation, config.test))
-    names = [prompts[place] for place in order]
-    parts = (
-        set(names[validation + test :]),
-        set(names[:validation]),
-        set(names[validation : validation + test]),
-    )
-    return PairSplits(*([pair for pair in pairs if prompt_key(pair) in part] for part in parts))
+    with_bad = {prompt_key(pair) for pair in pairs if pair.rejected}
+    parts: list[set[str]] = [set(), set(), set()]
+    for names in (sorted(with_bad), sorted(prompts - with_bad)):
+        order = np.random.default_rng(config.seed).permutation(len(names))
+        shares = (config.validation, config.test)
+        validation, test = (max(round(len(names) * share), 1) for share in shares)
+        begins = np.split(order, [validation, validation + test])
+        for part, places in zip(parts, (begins[2], begins[0], begins[1]), strict=True):
+            part.update(names[place] for place in places)
+    splits = PairSplits(*([pair for pair in pairs if prompt_key(pair) in part] for part in parts))
+    for name in ("train", "validation", "test"):
+        kinds = {good for pair in getattr(splits, name) for _, good in pair.answers}
+        if len(kinds) < 2:
+            raise UserError(
+                f"{config.file} cannot be divided: {'bad' if True in kinds else 'good'} answers are missing "
+                f"in the {name} part; more prompts with them are needed, 3 or more."
+            )
+    return splits
 
 
 def prompt_key(pair: Preference) -> str:
     return repr([(message["role"], message["content"].strip()) for message in pair.prompt])
 
 
-def encode_pair(pair: Preference, model: TextModel, longest: int) -> tuple[Example, Example] | None:
-    """The pair as tokens, the better answer first; None where one of them is longer than `longest` tokens."""
+def encode_answers(pair: Preference, model: TextModel, longest: int) -> list[Example]:
+    """The answers as tokens, the better first; none where one of them is longer than `longest` tokens."""
     encoded = [
         encode_conversation(
             [*pair.prompt, answer(text)], model.render, model.encode, max_length=longest, too_long="drop"
         )
-        for text in (pair.chosen, pair.rejected)
+        for text, _ in pair.answers
     ]
-    chosen, rejected = encoded
-    return (chosen, rejected) if chosen is not None and rejected is not None else None
+    fit = [example for example in encoded if example is not None]
+    return fit if len(fit) == len(encoded) else []
 
 
 def as_asked(pair: Preference, render: Render) -> Preference:
@@ -81,7 +94,7 @@ def as_asked(pair: Preference, render: Render) -> Preference:
 
     Raises UserError where the template loses the thoughts of answers: trl renders them by itself.
     """
-    for text in (pair.chosen, pair.rejected):
+    for text, _ in pair.answers:
         chat = system_kept([*pair.prompt, answer(text)], render)
         if thought_of(text) and render_whole(chat, render) != render(chat, False):
             raise UserError(
@@ -92,15 +105,10 @@ def as_asked(pair: Preference, render: Render) -> Preference:
 
 
 def fitting(pairs: Sequence[Preference], model: TextModel, longest: int) -> list[Preference]:
-    """The pairs whose answers are both short enough, with what is before them."""
-    texts = (
-        model.render([*pair.prompt, answer(text)], False)
-        for pair in pairs
-        for text in (pair.chosen, pair.rejected)
-    )
-    lengths = [len(tokens) for tokens in model.encode_many(texts)]
-    both = zip(lengths[::2], lengths[1::2], strict=True)
-    return [pair for pair, length in zip(pairs, both, strict=True) if max(length) <= longest]
+    """The pairs whose answers are short enough, with what is before them."""
+    texts = (model.render([*pair.prompt, answer(text)], False) for pair in pairs for text, _ in pair.answers)
+    lengths = iter([len(tokens) for tokens in model.encode_many(texts)])
+    return [pair for pair in pairs if max([next(lengths) for _ in pair.answers]) <= longest]
 
 
 def measure_pairs(model: TextModel, pairs: Sequence[Preference], longest: int) -> dict[str, float]:
@@ -110,7 +118,7 @@ def measure_pairs(model: TextModel, pairs: Sequence[Preference], longest: int) -
     log p(better) - log p(worse), in nats; `chosen_loss` the mean loss of the better answers' tokens, in nats:
     it rises when the model forgets how to speak.
     """
-    encoded = [one for pair in pairs if (one := encode_pair(pair, model, longest)) is not None]
+    encoded = [one for pair in pairs if (one := encode_answers(pair, model, longest))]
     losses = model.token_losses([example for pair in encoded for example in pair])
     # Assistant turns within the prompt are in both sums, and cancel.
     chosen, rejected = (np.array([part.sum() for part in losses[first::2]]) for first in (0, 1))
@@ -120,6 +128,50 @@ def measure_pairs(model: TextModel, pairs: Sequence[Preference], longest: int) -
         "margin": float((rejected - chosen).mean()),
         "chosen_loss": float(chosen.sum() / tokens),
     }
+
+
+def measure_answers(model: TextModel, answers: Sequence[Preference], longest: int) -> dict[str, float]:
+    """How likely good and bad answers are to `model`.
+
+    `good_loss` and `bad_loss` are the mean losses of their tokens, in nats; `margin_per_token` is how much
+    higher that of the bad ones is. Prompts differ, so that one figure tells little: before and after do.
+    """
+    losses: dict[bool, list[np.ndarray]] = {True: [], False: []}
+    encoded = [
+        (bool(one.chosen), example)
+        for one in answers
+        for example in encode_answers(last_only(one), model, longest)
+    ]
+    of_tokens = model.token_losses([example for _, example in encoded])
+    for (good, _), loss in zip(encoded, of_tokens, strict=True):
+        losses[good].append(loss)
+    good_loss, bad_loss = (float(np.concatenate(losses[good]).mean()) for good in (True, False))
+    return {"margin_per_token": bad_loss - good_loss, "good_loss": good_loss, "bad_loss": bad_loss}
+
+
+def last_only(pair: Preference) -> Preference:
+    """The pair such that earlier turns of the assistant do not count in its loss."""
+    read: list[Message] = [
+        {**turn, "weight": 0} if turn["role"] == "assistant" else turn for turn in pair.prompt
+    ]
+    return replace(pair, prompt=tuple(read))
+
+
+def advice_on_weights(answers: Sequence[Preference], config: AlignConfig) -> str:
+    """What to set where good answers weigh less than bad ones, or more than 4/3 as much; empty elsewhere.
+
+    Source: Ethayarajh et al., KTO, 2024, equation 8; trl gives the same advice.
+    """
+    kinds = [good for pair in answers for _, good in pair.answers]
+    good, bad = kinds.count(True), kinds.count(False)
+    least = good * config.desirable_weight / bad / SURPLUS
+    if least * 0.99 <= config.undesirable_weight <= least * SURPLUS * 1.01:  # what is said is rounded
+        return ""
+    return (
+        f"{good:,} good answers and {bad:,} bad ones to learn from: trl recommends an undesirable_weight "
+        f"from {least:.3g} to {least * SURPLUS:.3g} (now {config.undesirable_weight:g}), so that neither "
+        "outweighs the other."
+    )
 
 
 def make_trainer(
@@ -147,6 +199,9 @@ def make_trainer(
     settings = arguments(config, folder)
     if config.loss != "orpo":
         settings["precompute_ref_log_probs"] = True
+    if config.loss == "kto":
+        settings["desirable_weight"] = config.desirable_weight
+        settings["undesirable_weight"] = config.undesirable_weight
     options = settings_class(**settings, max_length=longest, beta=config.beta)
     options._n_gpu = min(options.n_gpu, 1)  # several GPUs are for torchrun, not for threads of one process
     seed = config.training.seed
@@ -199,6 +254,11 @@ def arguments(config: AlignConfig, folder: Path) -> dict[str, Any]:
     training = config.training
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     rows = max(training.batch_size // processes, 1)
+    if config.loss == "kto" and rows < 2:
+        raise UserError(
+            f"training.batch_size is {training.batch_size} for {processes} processes: kto compares the "
+            f"answers of a batch of each, set it to {2 * processes} or more."
+        )
     return {
         "output_dir": str(folder),
         "num_train_epochs": training.epochs,
@@ -249,6 +309,6 @@ def answer_rows(pairs: Sequence[Preference], seed: int) -> list[dict[str, Any]]:
     rows = [
         {"prompt": [dict(message) for message in pair.prompt], "completion": [answer(text)], "label": label}
         for pair in pairs
-        for text, label in ((pair.chosen, True), (pair.rejected, False))
+        for text, label in pair.answers
     ]
     return [rows[place] for place in np.random.default_rng(seed).permutation(len(rows))]
