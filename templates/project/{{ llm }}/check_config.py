@@ -3,18 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from .config import check
-
-Format = Literal[
-    "auto",
-    "messages",
-    "sharegpt",
-    "alpaca",
-    "prompt_completion",
-    "preference",
-    "unpaired_preference",
-    "text",
-]
+from .config import ChatFormat, check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +13,7 @@ class CheckDataConfig:
     file: str = ""
     """JSONL, JSON, Parquet or CSV; empty: the file of configs/finetune.yaml, with its test file."""
 
-    format: Format = "auto"
+    format: ChatFormat = "auto"
     """Of `file`; `auto` looks at its first lines."""
 
     max_length: int = 0
@@ -49,7 +38,7 @@ class ConvertDataConfig:
     input: str = ""
     """JSONL, JSON, Parquet or CSV; empty: the file of configs/finetune.yaml."""
 
-    format: Format = "auto"
+    format: ChatFormat = "auto"
     """Of the input; `auto` looks at its first lines."""
 
     output: str = ""

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 CHARACTERS_AT_ONCE = 1 << 22  # tokenised together: what a tokenizer says of their tokens takes some 200 MB
 UNFINISHED = "\ufffd"  # what a decoder writes for bytes that are not yet a whole character
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text that a model has written.
+
+    Attributes:
+        text: Without special tokens.
+        tokens: How many it has.
+        cut: Whether it ends where no more was allowed, rather than where the model ended it.
+    """
+
+    text: str
+    tokens: int
+    cut: bool
 
 
 def text_pieces(tokens: Iterable[int], decode: Callable[[list[int]], str]) -> Iterator[str]:

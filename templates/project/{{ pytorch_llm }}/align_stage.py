@@ -21,19 +21,10 @@ from .evaluating import greedy
 from .examples import hold_thoughts
 from .fingerprints import fingerprint
 from .methods import count_weights, save_model
-from .pages import texts
+from .pages import PAIRED, UNPAIRED, texts
+from .pairs import PairSplits, as_asked, fitting, kind_of, measure_preferences, split_pairs
 from .plots import plot_curves
-from .preference import (
-    PairSplits,
-    advice_on_weights,
-    as_asked,
-    fitting,
-    make_trainer,
-    measure_answers,
-    measure_pairs,
-    share_of_batch,
-    split_pairs,
-)
+from .preference import advice_on_weights, make_trainer, share_of_batch
 from .report import Section, write_report
 from .run_selection import MODEL, start
 from .runs import Run
@@ -49,17 +40,9 @@ HIGHER_IS_BETTER = {
     "bad loss": True,
     "validation loss": False,
 }
-PAIRED = (
-    "Test pairs, which training has not seen. Reward accuracy is the share of pairs whose better answer is "
-    "the likelier one; margin how much likelier, in nats. The chosen loss, that of the better answers in "
-    "nats per token, rises where a model forgets how to speak: fewer epochs, a lower learning rate or a "
-    "higher beta keep it nearer to the base. "
-)
-UNPAIRED = (
-    "Test answers, which training has not seen. The losses are those of the good and of the bad answers, in "
-    "nats per token; the margin is how much higher that of the bad ones is. Where the good loss rises, the "
-    "model forgets how to speak: fewer epochs, a lower learning rate or a higher beta keep it nearer to the "
-    "base. "
+FORGETS = (
+    "Where the loss of the better answers rises, the model forgets how to speak: fewer epochs, a lower "
+    "learning rate or a higher beta keep it nearer to the base. "
 )
 
 
@@ -100,15 +83,15 @@ def align(config: AlignConfig) -> Run:
     this_run.record_data(data)
 
     shown = splits.test[: config.answers]
-    measure = measure_pairs if paired else measure_answers
-    before, said_before = measure(model, splits.test, longest), answer_all(model, shown, config)
+    before = measure_preferences(model, splits.test, longest)
+    said_before = answer_all(model, shown, config)
     trained, losses = train(base, splits, config, this_run, longest)
     note_stops(trained, base.tokenizer)
     save_model(trained, this_run.path(MODEL), base.source)
     base.tokenizer.save_pretrained(this_run.path(MODEL))
 
     model = TextModel(trained, base.tokenizer, name=this_run.folder.as_posix())
-    after = measure(model, splits.test, longest)
+    after = measure_preferences(model, splits.test, longest)
     figures = {
         BEFORE: {**before, "validation_loss": losses[0]},
         AFTER: {**after, "validation_loss": losses[1]},
@@ -160,10 +143,6 @@ def known_answer(pair: Preference) -> dict[str, str]:
     if pair.paired:
         return {"better answer": pair.chosen}
     return {"labelled answer": pair.answers[0][0], "label": "good" if pair.chosen else "bad"}
-
-
-def kind_of(pairs: list[Preference]) -> str:
-    return "pairs" if pairs[0].paired else "answers"
 
 
 def train(
@@ -235,8 +214,9 @@ def alignment_page(
         [
             Section(
                 title="Before and after",
-                text=f"{words}The validation loss is that of preference tuning, on the part of the data by "
-                "which the best epoch was chosen.",
+                text=f"Those of the test part, which training has not seen. {words}{FORGETS}The validation "
+                "loss is that of preference tuning, on the part of the data by which the best epoch was "
+                "chosen.",
                 rows=rows,
                 higher_is_better=HIGHER_IS_BETTER,
             ),

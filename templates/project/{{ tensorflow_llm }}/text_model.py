@@ -19,7 +19,7 @@ from .generation import Writer
 from .language_model import build_language_model
 from .packing import alike
 from .presets import Opened, open_preset
-from .text_pieces import batches_of_text, text_pieces
+from .text_pieces import Written, batches_of_text, text_pieces
 
 TOKENS_AT_ONCE = 1 << 12  # read together for their losses: more would be no faster, and take memory
 LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32
@@ -94,10 +94,16 @@ class TextModel:
 
         Raises UserError for a prompt that fills the model's context.
         """
+        return [one.text for one in self.write(prompts, sampling, use_cache=use_cache)]
+
+    def write(
+        self, prompts: Sequence[str], sampling: SamplingConfig, *, use_cache: bool = True
+    ) -> list[Written]:
+        """The same with the number of tokens, and whether the text was cut."""
         encoded = [self._prompt(prompt) for prompt in prompts]
         rooms = [(len(tokens), self.context - len(tokens)) for tokens in encoded]
         lengths = [length + sampling.longest(room) for length, room in rooms]
-        texts = [""] * len(prompts)
+        written: dict[int, Written] = {}
         for batch in alike(lengths, most=PROMPTS_AT_ONCE, tokens=KEPT_AT_ONCE):
             tokens: list[list[int]] = [[] for _ in batch]
             steps = self.writer.new_tokens(
@@ -107,8 +113,9 @@ class TextModel:
                 for row, token in pairs:
                     tokens[row].append(token)
             for index, found in zip(batch, tokens, strict=True):
-                texts[index] = self.text(found)
-        return texts
+                cut = len(encoded[index]) + len(found) >= lengths[index]
+                written[index] = Written(self.text(found), len(found), cut)
+        return [written[index] for index in range(len(prompts))]
 
     def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, None]:
         """Yield the continuation of a prompt piece by piece; closing the iterator stops the work.
