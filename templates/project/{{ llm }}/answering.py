@@ -53,8 +53,7 @@ class Answer:
                     yield held[:clear]
                     held = held[clear:]
         self.tokens = len(self.model.encode(text).tokens) if written is None else written
-        room = self.model.context - self.prompt_tokens
-        if self.tokens >= min(self.sampling.max_new_tokens, room):
+        if self.tokens >= self.sampling.longest(self.model.context - self.prompt_tokens):
             self.finish_reason = "length"
         if held:
             yield held

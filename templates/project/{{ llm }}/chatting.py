@@ -84,7 +84,7 @@ class Conversation:
     def forget_oldest(self, question: Message) -> None:
         """Leave out the oldest turns, but the system message, until there is room for an answer."""
         context = self.opened.model.context
-        room = min(self.sampling.max_new_tokens, context // ROOM)
+        room = self.sampling.longest(context // ROOM)
         first = 1 if self.system else 0
         forgotten = 0
         while len(self.messages) > first and self.opened.length([*self.messages, question]) + room > context:

@@ -194,7 +194,7 @@ class SamplingConfig:
     """How the next token is chosen."""
 
     max_new_tokens: int = 256
-    """Longest answer in tokens, 1 or more."""
+    """Longest answer in tokens; 0: as long as the model's context leaves room for."""
 
     temperature: float = 0.7
     """0 always takes the likeliest token; higher is more varied."""
@@ -218,13 +218,17 @@ class SamplingConfig:
     """Of the choice; the same seed gives the same text; null: another text each time."""
 
     def __post_init__(self) -> None:
-        check(self.max_new_tokens >= 1, f"max_new_tokens is {self.max_new_tokens}: it must be 1 or more")
+        check(self.max_new_tokens >= 0, f"max_new_tokens is {self.max_new_tokens}: it must be 0 or more")
         check(self.temperature >= 0, f"temperature is {self.temperature}: it must be 0 or more")
         check(0 < self.top_p <= 1, f"top_p is {self.top_p}: it must be above 0 and at most 1")
         check(self.top_k >= 0, f"top_k is {self.top_k}: it must be 0 or more")
         check(0 <= self.min_p <= 1, f"min_p is {self.min_p}: it must be from 0 to 1")
         for name in ("presence_penalty", "frequency_penalty"):
             check(-2 <= getattr(self, name) <= 2, f"{name} is {getattr(self, name)}: it must be from -2 to 2")
+
+    def longest(self, room: int) -> int:
+        """Most tokens of an answer where the context has room for so many."""
+        return min(self.max_new_tokens or room, room)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,10 +299,17 @@ class EvalConfig:
     harness: list[str] = field(default_factory=list)
     """Tasks of lm-evaluation-harness, such as hellaswag; needs the dependency group `harness`."""
 
+    harness_include: str = ""
+    """Folder with tasks of your own (YAML, as lm-evaluation-harness describes them), named in `harness`."""
+
     def __post_init__(self) -> None:
         for name in ("batch_size", "answer_tokens"):
             check(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}: it must be 1 or more")
         check(self.answers >= 0, f"answers is {self.answers}: it must be 0 or more")
+        check(
+            bool(self.harness) or not self.harness_include,
+            f"harness_include is {self.harness_include}, but harness is empty: name the tasks there",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,7 +369,7 @@ class ServeConfig:
     allow_origins: list[str] = field(default_factory=list)
     """Web pages that may use the server from a browser, such as https://chat.example.com; `*`: any page."""
 
-    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(seed=None))
+    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(max_new_tokens=0, seed=None))
     """What holds where a request says nothing."""
 
     def __post_init__(self) -> None:

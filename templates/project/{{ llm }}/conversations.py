@@ -8,18 +8,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .chat_formats import UnknownFormat, detect_format, parse, parse_preference, remarks, system_of
 from .chat_template import Message, is_learned
 from .config import ChatDataConfig
 from .console import say
-from .data_files import BadLine, Record, Unreadable, named_lines, read_records
+from .data_files import BadLine, Record, Unreadable, check_file, named_lines, read_records
 from .errors import UserError
 
 Item = TypeVar("Item")
 LOOKED_AT = 100  # records from which the format is told
 MISTAKES_KEPT = 1000
+PAIRS_NEEDED = (
+    "Preference tuning learns from the pairs in the file that pairs.file names (configs/align.yaml), a line "
+    'each like {"prompt": "…", "chosen": "the better answer", "rejected": "the worse one"}.'
+)
 SIGNS = " .,:;!?。，、：；！？\"'"
 
 
@@ -143,6 +148,10 @@ def iterate_conversations(path: str, config: ChatDataConfig, reading: Reading) -
 
 def read_preferences(config: ChatDataConfig) -> list[Preference]:
     """Read the pairs of a better and a worse answer in `config.file`. Raises UserError."""
+    try:
+        check_file(Path(config.file))
+    except UserError as error:
+        raise UserError(f"{error} {PAIRS_NEEDED}") from None
     reading = Reading()
     pairs = list(iterate_preferences(config.file, config, reading))
     refuse_mistakes(config.file, reading)

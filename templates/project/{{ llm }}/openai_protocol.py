@@ -89,6 +89,8 @@ class Request(BaseModel):
     def sampling(self, default: SamplingConfig) -> SamplingConfig:
         """How to choose tokens: `default` where the request says nothing. Raises ApiError."""
         limit, most = self.longest()
+        if most == 0:  # which would mean the rest of the context
+            raise ApiError(400, f"{limit} is 0: it must be 1 or more.", param=limit)
         asked: dict[str, Any] = {name: getattr(self, name) for name in SAMPLED}
         if self.top_p == 0:  # the likeliest token
             asked |= {"top_p": None, "temperature": 0.0}

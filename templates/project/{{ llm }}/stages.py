@@ -265,7 +265,7 @@ def evaluate(config: EvalConfig) -> Run:
             batch_size=config.batch_size,
         )
         what = f"{len(conversations):,} conversations"
-    harness = run_harness(model, config.harness) if config.harness else {}
+    harness = run_harness(model, config) if config.harness else {}
     this_run.save_metrics(
         {
             "stage": "evaluate",
@@ -282,11 +282,11 @@ def evaluate(config: EvalConfig) -> Run:
     return this_run
 
 
-def run_harness(model: TextModel, tasks: Sequence[str]) -> Mapping[str, Metrics]:
+def run_harness(model: TextModel, config: EvalConfig) -> Mapping[str, Metrics]:
     """Figures of lm-evaluation-harness, by task."""
     from .harness import evaluate_with_harness  # an optional package
 
-    return evaluate_with_harness(model, tasks)
+    return evaluate_with_harness(model, config.harness, include=config.harness_include)
 
 
 def read_chats(config: ChatDataConfig) -> Splits:

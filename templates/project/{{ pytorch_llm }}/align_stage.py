@@ -16,13 +16,22 @@ from .console import print_table, say
 from .conversations import Preference, read_preferences
 from .device import make_accelerator
 from .device import prepare as prepare_device
+from .errors import UserError
 from .evaluating import greedy
 from .examples import hold_thoughts
 from .fingerprints import fingerprint
 from .methods import count_weights, save_model
 from .pages import texts
 from .plots import plot_curves
-from .preference import PairSplits, as_asked, fitting, make_trainer, measure_pairs, split_pairs
+from .preference import (
+    PairSplits,
+    as_asked,
+    fitting,
+    make_trainer,
+    measure_pairs,
+    share_of_batch,
+    split_pairs,
+)
 from .report import Section, write_report
 from .run_selection import MODEL, start
 from .runs import Run
@@ -35,6 +44,7 @@ HIGHER_IS_BETTER = {"reward accuracy": True, "margin": True, "chosen loss": Fals
 def align(config: AlignConfig) -> Run:
     """Learn from pairs of a better and a worse answer, and compare before and after."""
     pairs = read_preferences(config.pairs)
+    share_of_batch(config)  # refused before a model is loaded
     prepare_device(config.training)
     config = replace(config, base=base_of("align", config, "finetune", "train"))
     if not config.training.resume:
@@ -53,7 +63,13 @@ def align(config: AlignConfig) -> Run:
     longest = min(config.pairs.max_length, model.context)
     splits = choose([as_asked(pair, model.render) for pair in pairs], model, config, longest)
     this_run = start("align", config, config.training.resume)
-    this_run.record_data(fingerprint([Path(config.pairs.file)]))
+    data = fingerprint([Path(config.pairs.file)])
+    if config.training.resume and this_run.environment().get("data", data) != data:
+        raise UserError(
+            f"{config.pairs.file} has changed since {this_run.folder.as_posix()} was begun: take the same "
+            "pairs, or begin a new run without --training.resume."
+        )
+    this_run.record_data(data)
 
     shown = splits.test[: config.answers]
     before, said_before = measure_pairs(model, splits.test, longest), answer_all(model, shown, config)
@@ -115,7 +131,12 @@ def train(
 
     accelerator = make_accelerator(config.training)
     folder = first_process_path(accelerator, run.path("checkpoints"))
-    log = AlignLog(run, accelerator.is_main_process, config.training.checkpoint_steps)
+    log = AlignLog(
+        run,
+        accelerator.is_main_process,
+        checkpoint_steps=config.training.checkpoint_steps,
+        patience=config.training.patience,
+    )
     shorter = f"a smaller pairs.max_length (now {config.pairs.max_length})"
     savings = [*smaller_batches(config.training), *less_memory(config.method), shorter]
     with quiet_trl(), explain_out_of_memory(savings):

@@ -46,7 +46,7 @@ def new_tokens(
     ids, mask = ids.to(device), mask.to(device)
     dice = [random.Random(sampling.seed) for _ in prompts]
     written: list[list[int]] = [[] for _ in prompts]
-    longest = [min(sampling.max_new_tokens, context - len(prompt)) for prompt in prompts]
+    longest = [sampling.longest(context - len(prompt)) for prompt in prompts]
     unread, cache = ids, None  # the tokens that the model has not read yet
     with evaluating(model):
         for step in range(max(longest)):

@@ -195,10 +195,8 @@ def classes(loss: str) -> tuple[Any, Any]:
 
 
 def arguments(config: AlignConfig, folder: Path) -> dict[str, Any]:
-    """Our settings under transformers' names."""
-    training = config.training
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    rows = max(training.batch_size // processes, 1)
+    """Our settings under transformers' names. Raises UserError for a batch that processes cannot share."""
+    training, rows = config.training, share_of_batch(config)
     return {
         "output_dir": str(folder),
         "num_train_epochs": training.epochs,
@@ -230,6 +228,19 @@ def arguments(config: AlignConfig, folder: Path) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
     }
+
+
+def share_of_batch(config: AlignConfig) -> int:
+    """Rows of each process, where a batch is that of all processes together. Raises UserError."""
+    batch_size, processes = config.training.batch_size, int(os.environ.get("WORLD_SIZE", "1"))
+    fewest = processes * (2 if config.loss == "kto" else 1)  # kto compares the answers of a batch
+    if batch_size % processes or batch_size < fewest:
+        nearest = max(batch_size // processes * processes, fewest)
+        raise UserError(
+            f"training.batch_size is {batch_size}, which is of all {processes} processes together and cannot "
+            f"be shared equally: set it to a multiple of {processes}, such as {nearest}."
+        )
+    return batch_size // processes
 
 
 def pair_rows(pairs: Sequence[Preference], seed: int) -> list[dict[str, Any]]:

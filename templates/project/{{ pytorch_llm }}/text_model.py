@@ -116,7 +116,8 @@ class TextModel:
         Raises UserError for a prompt that fills the model's context.
         """
         encoded = [self._prompt(prompt) for prompt in prompts]
-        lengths = [min(len(tokens) + sampling.max_new_tokens, self.context) for tokens in encoded]
+        rooms = [(len(tokens), self.context - len(tokens)) for tokens in encoded]
+        lengths = [length + sampling.longest(room) for length, room in rooms]
         texts = [""] * len(prompts)
         for batch in alike(lengths, most=PROMPTS_AT_ONCE, tokens=KEPT_AT_ONCE):
             tokens: list[list[int]] = [[] for _ in batch]
