@@ -349,7 +349,7 @@ class ChatConfig:
     system: str = ""
     """System message; empty: the one that the model was fine-tuned with, if any."""
 
-    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(seed=None))
+    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(max_new_tokens=0, seed=None))
 
 
 @dataclass(frozen=True, kw_only=True)

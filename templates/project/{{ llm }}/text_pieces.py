@@ -82,7 +82,7 @@ def divide(pieces: Generator[str, None, Result], prompt: str) -> Generator[Piece
     """
     ended: list[Result] = []
 
-    def given() -> Iterator[str]:
+    def given() -> Generator[str, None, None]:
         ended.append((yield from pieces))
 
     thought = prompt.rstrip().endswith(THOUGHT)
