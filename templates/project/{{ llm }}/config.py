@@ -5,6 +5,7 @@ The values themselves stand in configs/*.yaml; any of them can be overridden on 
 field.
 """
 
+import random
 import re
 from dataclasses import dataclass, field
 from typing import Literal
@@ -238,6 +239,10 @@ class SamplingConfig:
         """Most tokens of an answer where the context has room for so many."""
         return min(self.max_new_tokens or room, room)
 
+    def dice(self, number: int) -> random.Random:
+        """Random numbers for the answer to a prompt: others for each prompt, the same in any batch."""
+        return random.Random(None if self.seed is None else f"{self.seed}-{number}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig:
@@ -386,7 +391,7 @@ class PredictConfig:
     """CSV file to write; empty: `predictions.csv` in a new folder of runs/."""
 
     system: str = ""
-    """System message; empty: none."""
+    """System message; empty: the one that the model was fine-tuned with, if any."""
 
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
@@ -399,9 +404,9 @@ class ChatConfig:
     """Training or fine-tuning run, a model's folder or name on the hub, or `latest`."""
 
     system: str = ""
-    """System message; empty: none."""
+    """System message; empty: the one that the model was fine-tuned with, if any."""
 
-    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(seed=None))
+    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(max_new_tokens=0, seed=None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -425,6 +430,9 @@ class ServeConfig:
 
     allow_origins: list[str] = field(default_factory=list)
     """Web pages that may use the server from a browser, such as https://chat.example.com; `*`: any page."""
+
+    system: str = ""
+    """System message of a chat that has none; empty: the one that the model was fine-tuned with, if any."""
 
     sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(max_new_tokens=0, seed=None))
     """What holds where a request says nothing."""

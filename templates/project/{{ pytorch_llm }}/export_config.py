@@ -24,7 +24,7 @@ class ExportConfig:
     """Number format of the weights; q8_0 (8 bits, blocks of 32 share a scale) only for gguf and ollama."""
 
     system: str = ""
-    """System message for Ollama; empty: none, or the chat template's own."""
+    """System message for Ollama; empty: that of the fine-tuning, or the chat template's own, if any."""
 
     temperature: float = 0.7
     """Temperature for Ollama, 0 or more; 0 always takes the likeliest token."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from .errors import UserError
 from .export_config import ExportConfig
 from .methods import count_weights
 from .model_folder import base_of, find_model, is_adapter, read_config
-from .opened_model import only_pretrained
+from .opened_model import only_pretrained, taught_system
 from .quiet import quiet_transformers
 from .runs import new_run, write_atomically
 from .text_model import note_stops, stop_tokens
@@ -29,6 +30,8 @@ GGUF_FILE = "model.gguf"
 def export(config: ExportConfig) -> Path:
     """Write the model into a folder and say how to use it. Raises UserError."""
     source = resolve_model(config.run, "train", "finetune", "align")
+    taught = taught_system(Path(source))
+    config = replace(config, run=source, system=config.system or taught)
     folder = find_model(source)
     name = short_name(source).removeprefix("runs/")
     model = load_model(folder, dtype=stored_dtype(folder, config))
@@ -37,6 +40,8 @@ def export(config: ExportConfig) -> Path:
     if is_adapter(folder):
         say(f"The adapters of {folder} are merged into {base_of(folder)}.")
     check_room(output, count_weights(model)[1] * BYTES[config.dtype])
+    if taught and config.format != "ollama":
+        say(f"Other programs must be given the system message that it was fine-tuned with: {taught}")
     if config.format == "safetensors":
         save_safetensors(model, tokenizer, output, DTYPES[config.dtype])
         say(f"Written to {output}. Serve it: python serve.py --run {output}  (or: vllm serve {output})")

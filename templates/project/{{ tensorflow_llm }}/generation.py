@@ -7,7 +7,6 @@ comes.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Generator, Sequence
 from collections.abc import Set as AbstractSet
 from inspect import signature
@@ -49,6 +48,7 @@ class Writer:
         sampling: SamplingConfig,
         *,
         stops: AbstractSet[int],
+        numbers: Sequence[int],
         use_cache: bool = True,
     ) -> Generator[list[tuple[int, int]], None, None]:
         """Yield at each step the pairs (number of the prompt, its next token) of those that have not ended.
@@ -59,6 +59,7 @@ class Writer:
 
         Args:
             prompts: Tokens of each prompt, at least one each, fewer than the context.
+            numbers: Of the prompts: their random numbers come from the seed and these.
             use_cache: Whether to keep keys and values; without it each step reads everything again.
         """
         lengths = [len(prompt) for prompt in prompts]
@@ -66,7 +67,7 @@ class Writer:
         tokens = np.zeros((len(prompts), max(limits)), np.int32)  # (B, L)
         for row, prompt in enumerate(prompts):
             tokens[row, : len(prompt)] = prompt
-        dice = [random.Random(sampling.seed) for _ in prompts]
+        dice = [sampling.dice(number) for number in numbers]
         writing = set(range(len(prompts)))
         cache = None
         if use_cache:
