@@ -58,7 +58,7 @@ def align(config: AlignConfig) -> Run:
     shown = splits.test[: config.answers]
     before, said_before = measure_pairs(model, splits.test, longest), answer_all(model, shown, config)
     trained, losses = train(base, splits, config, this_run, longest)
-    save_model(trained, this_run.path(MODEL), base.source)
+    save_model(trained, this_run.path(MODEL), base.source, stops=model.stops)
     base.tokenizer.save_pretrained(this_run.path(MODEL))
 
     model = TextModel(trained, base.tokenizer, name=this_run.folder.as_posix())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,9 @@ from .quiet import quiet_transformers
 if TYPE_CHECKING:
     from peft import LoraConfig
     from transformers import PreTrainedModel
+
+
+GENERATION_CONFIG = "generation_config.json"
 
 
 def apply_method(model: PreTrainedModel, method: MethodConfig) -> Any:
@@ -185,8 +190,12 @@ def merge(model: Any) -> PreTrainedModel:
     return model.merge_and_unload(safe_merge=True)
 
 
-def save_model(model: Any, folder: Path, source: str) -> None:
-    """Write the model in Hugging Face's format, or its adapter alone, which notes `source` as its base."""
+def save_model(model: Any, folder: Path, source: str, *, stops: Collection[int] = ()) -> None:
+    """Write the model in Hugging Face's format, or its adapter alone, which notes `source` as its base.
+
+    `stops` are the tokens that end an answer (`text_model.stop_tokens`): the base may not name that with which
+    the model was taught to end a turn, and other programs stop at those in generation_config.json only.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {}
     if is_peft(model):
@@ -196,3 +205,8 @@ def save_model(model: Any, folder: Path, source: str) -> None:
         options = {"selected_adapters": ["default"], "save_embedding_layers": False}
     with quiet_transformers():
         model.save_pretrained(folder, **options)
+    if stops:
+        settings = copy(model.generation_config)
+        settings.eos_token_id = sorted(stops)
+        # `save_pretrained` would refuse changed settings for what is wrong in those that the base came with.
+        settings.to_json_file(folder / GENERATION_CONFIG, keys_to_pop=["compile_config"])
