@@ -86,8 +86,7 @@ def align(config: AlignConfig) -> Run:
     before = measure_preferences(model, splits.test, longest)
     said_before = answer_all(model, shown, config)
     trained, losses = train(base, splits, config, this_run, longest)
-    note_stops(trained, base.tokenizer)
-    save_model(trained, this_run.path(MODEL), base.source)
+    save_model(trained, this_run.path(MODEL), base.source, stops=model.stops)
     base.tokenizer.save_pretrained(this_run.path(MODEL))
 
     model = TextModel(trained, base.tokenizer, name=this_run.folder.as_posix())

@@ -15,10 +15,9 @@ from .commands import command
 from .console import say
 from .errors import UserError
 from .export_config import ExportConfig
-from .methods import count_weights
+from .methods import count_weights, save_model
 from .model_folder import base_of, find_model, is_adapter, read_config
-from .opened_model import only_pretrained, taught_system
-from .quiet import quiet_transformers
+from .opened_model import only_pretrained
 from .runs import new_run, write_atomically
 from .text_model import note_stops, stop_tokens
 
@@ -95,10 +94,8 @@ def check_room(folder: Path, size: float) -> None:
 
 def save_safetensors(model: Any, tokenizer: Any, folder: Path, dtype: torch.dtype) -> None:
     """Write model and tokenizer as Hugging Face's libraries do."""
-    note_stops(model, tokenizer)
-    with quiet_transformers():
-        model.to(dtype).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+    save_model(model.to(dtype), folder, "", stops=stop_tokens(model, tokenizer))
+    tokenizer.save_pretrained(folder)
 
 
 def save_gguf(model: Any, tokenizer: Any, file: Path, dtype: str, name: str) -> None:

@@ -149,11 +149,17 @@ def use_packed_attention(model: nn.Module) -> bool:
     return True
 
 
-def stretches_positions(config: Any) -> bool:
-    """Whether rotary positions depend on the longest document, which would change those packed beside it."""
-    settings = getattr(config, "rope_parameters", None) or {}
-    kinds = [settings, *(kind for kind in settings.values() if isinstance(kind, dict))]  # one for all layers,
-    return any(kind.get("rope_type") in ("longrope", "dynamic") for kind in kinds)  # or one for each kind
+def rotates_alike_up_to(settings: Any) -> int | None:
+    """Longest document up to which rotary embeddings are the same for all; None: they always are.
+
+    Phi 3.5's (longrope) stretch the wavelengths of all that is read together as soon as one part of it is
+    longer than what the model was first trained on.
+    """
+    rope = getattr(settings, "rope_parameters", None) or {}
+    for one in (rope, *(part for part in rope.values() if isinstance(part, dict))):  # or by kind of layer
+        if one.get("rope_type") in ("longrope", "dynamic"):
+            return int(one.get("original_max_position_embeddings") or settings.max_position_embeddings)
+    return None
 
 
 def transformers_attention(

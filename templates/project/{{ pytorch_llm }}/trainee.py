@@ -176,8 +176,7 @@ class OpenedTrainee(Trainee):
 
         if merge:
             self.model = merge_adapters(self.model)
-        note_stops(self.model, self.tokenizer)
-        save_model(self.model, folder, self.source)
+        save_model(self.model, folder, self.source, stops=self.text_model().stops)
         self.tokenizer.save_pretrained(folder)
 
 
