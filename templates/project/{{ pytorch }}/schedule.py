@@ -55,11 +55,9 @@ def adamw_8bit(model: nn.Module, groups: list[dict[str, Any]], **options: Any) -
     """
     from bitsandbytes.optim import AdamW8bit, GlobalOptimManager
 
-    manager = GlobalOptimManager.get_instance()
     for module in model.modules():
-        if isinstance(module, nn.Embedding) and module.weight.requires_grad:
-            # Not `override_config`, which older versions forget without `register_parameters`.
-            manager.register_module_override(module, "weight", {"optim_bits": 32})
+        if isinstance(module, nn.Embedding):
+            GlobalOptimManager.get_instance().override_config(module.weight, "optim_bits", 32)
     optimizer: torch.optim.Optimizer = AdamW8bit(groups, **options)
     return optimizer
 

@@ -60,7 +60,7 @@ def align(config: AlignConfig) -> Run:
     config = replace(config, base=base_of("align", config, "finetune", "train"))
     if not config.training.resume:
         say(f"{config.loss.upper()} on {short_name(config.base)}.")
-    from .text_model import TextModel, note_stops  # imports PyTorch's libraries, which --help does without
+    from .text_model import TextModel  # imports PyTorch's libraries, which --help does without
 
     base = load_base(
         config.base,

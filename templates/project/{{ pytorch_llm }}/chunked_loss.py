@@ -42,8 +42,6 @@ def chunked_cross_entropy(
         hidden, weight = hidden.detach(), weight.detach()
     if chunk is None:
         chunk = TOKENS_AT_ONCE_ON_GPU if hidden.is_cuda else TOKENS_AT_ONCE
-    if not torch.is_grad_enabled():  # what a function of one's own is told in forward does not say so
-        hidden, weight = hidden.detach(), weight.detach()
     device = hidden.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
     losses: Tensor = _ChunkedCrossEntropy.apply(hidden, weight, targets, softcap, chunk, dtype)

@@ -17,9 +17,9 @@ from .errors import UserError
 from .export_config import ExportConfig
 from .methods import count_weights, save_model
 from .model_folder import base_of, find_model, is_adapter, read_config
-from .opened_model import only_pretrained
+from .opened_model import only_pretrained, taught_system
 from .runs import new_run, write_atomically
-from .text_model import note_stops, stop_tokens
+from .text_model import stop_tokens
 
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 BYTES = {"f32": 4, "f16": 2, "bf16": 2, "q8_0": 34 / 32}  # of a weight

@@ -18,8 +18,6 @@ from .freezing import freeze, unfreeze
 from .method_config import LORA_METHODS, MethodConfig
 from .quiet import one_line, quiet_transformers
 
-BARE = 0.05  # share of the weights without an adapter that is worth a word
-
 if TYPE_CHECKING:
     from peft import LoraConfig
     from transformers import PreTrainedModel
@@ -162,7 +160,6 @@ def lora_config(model: PreTrainedModel, method: MethodConfig) -> LoraConfig:
         targets = method.targets
     routers = [name for name, layer in model.named_modules() if is_linear(layer) and routes(model, name)]
     return LoraConfig(
-        exclude_modules=routers or None,
         r=method.rank,
         lora_alpha=method.alpha,  # type: ignore[arg-type]  # a scale; need not be whole
         lora_dropout=method.dropout,

@@ -139,8 +139,6 @@ def use_packed_attention(model: nn.Module) -> bool:
         return False
     if getattr(config, "attention_dropout", 0) or getattr(config, "use_bidirectional_attention", False):
         return False
-    if stretches_positions(config):
-        return False
     from transformers import AttentionInterface, AttentionMaskInterface
 
     AttentionInterface.register(PACKED, transformers_attention)

@@ -236,11 +236,6 @@ def stop_tokens(model: Any, tokenizer: Any) -> set[int]:
     return {int(token) for token in found if token is not None}
 
 
-def note_stops(model: Any, tokenizer: Any) -> None:
-    """Have the tokens that end its answers saved with the model: vLLM and others look there alone."""
-    model.generation_config.eos_token_id = sorted(stop_tokens(model, tokenizer))
-
-
 def end_of_turn(tokenizer: Any) -> int | None:
     """The special token that the chat template writes right after an answer; None where there is none."""
     if not tokenizer.chat_template:

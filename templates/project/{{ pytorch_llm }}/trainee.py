@@ -172,8 +172,6 @@ class OpenedTrainee(Trainee):
         return TextModel(self.model, self.tokenizer, name=self.source)
 
     def save(self, folder: Path, *, merge: bool = False) -> None:
-        from .text_model import note_stops
-
         if merge:
             self.model = merge_adapters(self.model)
         save_model(self.model, folder, self.source, stops=self.text_model().stops)
