@@ -56,7 +56,12 @@ def encode_all(
     length = min(config.max_length, model.context)
     encoded = (
         encode_conversation(
-            conversation.messages, model.render, model.encode, max_length=length, too_long=config.too_long
+            conversation.messages,
+            model.render,
+            model.encode,
+            max_length=length,
+            too_long=config.too_long,
+            end=model.end,
         )
         for conversation in conversations
     )

@@ -99,6 +99,7 @@ def encode_conversation(
     *,
     max_length: int,
     too_long: Literal["drop", "cut_end", "cut_start"],
+    end: int | None = None,
 ) -> Example | None:
     """Turn a conversation into tokens, with the loss on the assistant's turns only.
 
@@ -113,6 +114,8 @@ def encode_conversation(
         too_long: what becomes of longer ones. `drop`: left out. `cut_end`: the end is cut off. `cut_start`:
             the oldest turns are left out until the rest fits; it begins with the user's turn, after the
             system message, which is kept.
+        end: token that is learned after the last answer where the template, as GLM's, writes nothing there:
+            the model would never learn to stop.
 
     Returns:
         The example; None where it is left out or nothing to learn remains.
@@ -121,34 +124,38 @@ def encode_conversation(
         UserError: the template refuses the conversation, or its assistant turns cannot be found.
     """
     messages = list(messages)
-    example = whole_conversation(messages, render, encode)
+    example = whole_conversation(messages, render, encode, end)
     if len(example.tokens) > max_length:
         if too_long == "drop":
             return None
         if too_long == "cut_end":
             example = Example(example.tokens[:max_length], example.targets[:max_length])
         else:
-            shorter = newest_turns(messages, render, encode, max_length)
+            shorter = newest_turns(messages, render, encode, max_length, end)
             if shorter is None:
                 return None
             example = shorter
     return example if example.targets.any() else None
 
 
-def newest_turns(messages: list[Message], render: Render, encode: Encode, max_length: int) -> Example | None:
+def newest_turns(
+    messages: list[Message], render: Render, encode: Encode, max_length: int, end: int | None = None
+) -> Example | None:
     """The most turns up to the end, from one of the user on, that fit; None if the last do not."""
     system = [message for message in messages[:1] if message["role"] == "system"]
     starts = [place for place, message in enumerate(messages) if message["role"] == "user"][1:]
 
     def rest(place: int) -> Example:
-        return whole_conversation(system + messages[place:], render, encode)
+        return whole_conversation(system + messages[place:], render, encode, end)
 
     found = bisect_left(starts, True, key=lambda place: len(rest(place).tokens) <= max_length)
     return rest(starts[found]) if found < len(starts) else None
 
 
-def whole_conversation(messages: list[Message], render: Render, encode: Encode) -> Example:
-    """Tokens and targets of a conversation, however long."""
+def whole_conversation(
+    messages: list[Message], render: Render, encode: Encode, end: int | None = None
+) -> Example:
+    """Tokens and targets of a conversation, however long; `end` as `encode_conversation` says."""
     text, spans = learned_text(messages, render)
     assistants = np.zeros(len(text) + 1, dtype=bool)  # of each character; the last place is for empty tokens
     for start, stop in spans:
@@ -159,7 +166,18 @@ def whole_conversation(messages: list[Message], render: Render, encode: Encode) 
     starts, stops = offsets[0::2], offsets[1::2]
     targets = assistants[stops - 1] & (stops > starts)  # a token belongs to whom its last character belongs
     targets[:1] = False
+    if end is not None and ends_bare(messages, text, spans):
+        tokens, targets = np.append(tokens, np.int32(end)), np.append(targets, True)
     return Example(tokens, targets)
+
+
+def ends_bare(messages: list[Message], text: str, spans: list[Span]) -> bool:
+    """Whether the rendered text ends with the words of an answer that is learned, and nothing after them."""
+    said = without_thoughts(messages[-1]["content"])
+    if not spans or not said or not is_learned(messages[-1]):
+        return False
+    start, stop = spans[-1]
+    return not text[stop:].strip() and text[start:stop].rstrip().endswith(said)
 
 
 def learned_text(messages: list[Message], render: Render) -> tuple[str, list[Span]]:
