@@ -7,6 +7,7 @@ extensions and functions as in transformers' `apply_chat_template`.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -70,6 +71,28 @@ def answer(content: str) -> Message:
 def thinking(thought: str, said: str) -> str:
     """An answer with the thought before it, as models that think write it."""
     return f"{THOUGHT}\n{thought}\n{THOUGHT_END}\n\n{said}"
+
+
+def thought_of(content: str) -> str:
+    """What stands between `<think>` and `</think>` in an answer; empty where nothing does."""
+    before, _, _ = content.rpartition(THOUGHT_END)
+    return before.rpartition(THOUGHT)[2].strip()
+
+
+def without_thoughts(content: str) -> str:
+    """An answer without the thoughts before it."""
+    return content.rpartition(THOUGHT_END)[2].strip()
+
+
+def as_read(message: Message) -> dict[str, str]:
+    """A turn as templates read it."""
+    return {"role": message["role"], "content": message["content"]}
+
+
+def with_field(thought: str, said: str) -> dict[str, str]:
+    """An answer as templates read it, its thought in a field of its own, under each name that they know."""
+    fields = dict.fromkeys(("reasoning_content", "reasoning", "thinking"), thought)
+    return {"role": "assistant", "content": said, **fields}
 
 
 class GenerationTag(Extension):
@@ -197,11 +220,36 @@ class ChatTemplate:
             return ""
         return text.rpartition("answer")[2].lstrip()
 
+    @cached_property
+    def reads_thoughts(self) -> bool:
+        """Whether it writes a thought that has a field of its own between `<think>` and `</think>`.
+
+        Newer templates, as Qwen 3.8's, look for it there alone; one within the answer would come after an
+        empty thought. Those that mark thoughts otherwise get them within the answer, as those that know none.
+        """
+        question: Message = {"role": "user", "content": "Hi."}
+        try:
+            text = self._render([as_read(question), with_field(ANSWER, "So.")], False)
+        except UserError:
+            return False
+        return THOUGHT_END in text.partition(ANSWER)[2]
+
     def render_marked(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
         """Render with the marks of the `generation` tags in the text."""
+        return self._render(
+            [
+                with_field(thought_of(one["content"]), without_thoughts(one["content"]))
+                if one["role"] == "assistant" and thought_of(one["content"]) and self.reads_thoughts
+                else as_read(one)
+                for one in messages
+            ],
+            add_generation_prompt,
+        )
+
+    def _render(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> str:
         try:
             return self.template.render(
-                messages=[{"role": one["role"], "content": one["content"]} for one in messages],
+                messages=messages,
                 add_generation_prompt=add_generation_prompt,
                 tools=None,
                 documents=None,

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .chat_template import without_thoughts
 from .config import ChatDataConfig, SamplingConfig
 from .console import say
 from .conversations import Conversation, Message
 from .errors import UserError
-from .examples import Example, encode_conversation, evaluation_windows, without_thoughts
+from .examples import Example, encode_conversation, evaluation_windows
 from .metrics import Metrics, exact_match, text_metrics
 from .text_model import TextModel
 

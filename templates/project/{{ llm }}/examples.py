@@ -13,7 +13,17 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .chat_template import ANSWER, THOUGHT, THOUGHT_END, Message, Span, answer, is_learned, thinking
+from .chat_template import (
+    ANSWER,
+    THOUGHT_END,
+    Message,
+    Span,
+    answer,
+    is_learned,
+    thinking,
+    thought_of,
+    without_thoughts,
+)
 from .errors import UserError
 
 MARKED_SYSTEM: Message = {"role": "system", "content": ANSWER}
@@ -231,17 +241,6 @@ def render_whole(messages: list[Message], render: Render) -> str:
     return render([*messages[:-1], answer(ANSWER)], False).replace(ANSWER, thinking(thought, said))
 
 
-def thought_of(content: str) -> str:
-    """What stands between `<think>` and `</think>` in an answer; empty where nothing does."""
-    before, _, _ = content.rpartition(THOUGHT_END)
-    return before.rpartition(THOUGHT)[2].strip()
-
-
-def without_thoughts(content: str) -> str:
-    """An answer without the thoughts before it."""
-    return content.rpartition(THOUGHT_END)[2].strip()
-
-
 def hold_thoughts(answers: Iterable[str]) -> bool:
     """Whether the model shall learn to think before it answers: where any of the answers does."""
     return any(THOUGHT_END in answer for answer in answers)
@@ -274,15 +273,16 @@ def assistant_spans(messages: list[Message], text: str, render: Render) -> list[
         if not is_learned(message):
             continue
         content = message["content"].strip()
+        said = without_thoughts(content)
         start = start_of_turn(text, render, messages[:place], content)
         last = place == len(messages) - 1
-        stop = len(text) if last else end_of_turn(text, start, render(messages[: place + 1], False), content)
+        stop = len(text) if last else end_of_turn(text, start, render(messages[: place + 1], False), said)
         turn = text[start:stop].rstrip()
         if content and content.split()[-1] not in turn:
             raise cannot_mark("the text that it renders lacks what the assistant said")
         if thought_of(content) not in turn:
             continue
-        if content and not turn.endswith(content):  # something visible ends the turn
+        if said and not turn.endswith(said):  # something visible ends the turn
             stop = start + len(turn)
         spans.append((start, stop))
     return spans
@@ -301,7 +301,7 @@ def start_of_turn(text: str, render: Render, before: list[Message], content: str
     return min(start, written) if written >= 0 else start
 
 
-def end_of_turn(text: str, start: int, with_turn: str, content: str) -> int:
+def end_of_turn(text: str, start: int, with_turn: str, said: str) -> int:
     """Where the assistant stops to write; `with_turn` is the conversation up to and with its turn."""
     if text.startswith(with_turn):
         return len(with_turn)
@@ -316,8 +316,8 @@ def end_of_turn(text: str, start: int, with_turn: str, content: str) -> int:
     # Or something ends the conversation as a whole, after its last turn, as in Phi 3. Where that and the next
     # header begin with the same bracket the bracket is not the turn's.
     stop = start + len(text[start : common_start(text, with_turn)].rstrip("<|["))
-    written = text.find(content, start)
-    if written < 0 or stop < written + len(content):
+    written = text.find(said, start)
+    if written < 0 or stop < written + len(said):
         raise cannot_mark("the text of a turn changes when further turns follow")
     return stop
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .chat_template import Message, answer
+from .chat_template import Message, answer, thought_of
 from .config import ChatDataConfig
 from .conversations import Preference
 from .errors import UserError
-from .examples import Example, Render, encode_conversation, render_whole, system_kept, thought_of
+from .examples import Example, Render, encode_conversation, render_whole, system_kept
 from .metrics import Metrics
 
 if TYPE_CHECKING:
