@@ -166,6 +166,7 @@ def output_file(config: PredictConfig) -> Path:
         output /= "predictions.csv"
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
+        output.open("a", encoding="utf-8").close()  # said before minutes of answering, not after
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}.") from error
     return output

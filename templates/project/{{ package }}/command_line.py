@@ -146,11 +146,16 @@ def run(main: Callable[[], object]) -> int:
         print_error(" ".join(["Interrupted.", *map(str, interruption.args)]))
         return 130
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        place = error.filename or Path.cwd()
+        if error.errno == errno.ENOSPC:
+            print_error(f"The disk is full ({place}): delete old folders in runs/ and start again.")
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR):
+            print_error(
+                f"{place} cannot be written or read ({error.strerror}): close it in other programs, or see "
+                "who may write there."
+            )
+        else:
             raise
-        print_error(
-            f"The disk is full ({error.filename or Path.cwd()}): delete old folders in runs/ and start again."
-        )
         return 2
     except Exception as error:
         if type(error).__name__ not in ("OutOfMemoryError", "ResourceExhaustedError"):

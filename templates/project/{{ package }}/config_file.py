@@ -187,6 +187,9 @@ def listed(text: str) -> Any:
 def unknown(name: str, settings: Iterable[str], dashes: str = "") -> str:
     """Say that there is no such setting, and which is nearest: as a whole, or by its last part."""
     known = list(settings)
+    if parts := [setting for setting in known if setting.startswith(f"{name}.")]:
+        some = ", ".join(f"{dashes}{part}" for part in parts[:3])
+        return f"{dashes}{name} is a group of settings: name one of them, such as {some}."
     found = closest(name, [*known, *{setting.rpartition(".")[0] for setting in known}])
     if not found:
         by_last_part = {setting.rpartition(".")[2]: setting for setting in known}

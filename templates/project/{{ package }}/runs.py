@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .config_file import closest, load_config, to_yaml
+from .console import say
 from .environment import describe_environment
 from .errors import UserError
 from .processes import FIRST_PROCESS, scratch_folder
@@ -168,7 +169,13 @@ def latest_run(stage: str, holding: str = "") -> Run:
         script = {"evaluate": "eval"}.get(stage, stage)
         what = f" with {holding}" if holding else ""
         raise UserError(f"There is no {stage} run{what} in {RUNS.resolve()}: run {script}.py first.")
-    return (real or runs)[-1]
+    chosen = (real or runs)[-1]
+    if chosen is not runs[-1]:
+        say(
+            f"{chosen.folder.as_posix()} is taken: {runs[-1].folder.as_posix()} is newer, but only a trial "
+            "(max_steps, overfit_batches); name it to take it."
+        )
+    return chosen
 
 
 def age(folder: Path) -> tuple[str, int]:

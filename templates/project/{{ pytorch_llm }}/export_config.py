@@ -20,6 +20,9 @@ class ExportConfig:
     output: str = ""
     """Folder to write into; empty: a new one in runs/."""
 
+    overwrite: bool = False
+    """Whether to write into a folder that holds files, and over those of the same name."""
+
     dtype: Literal["f32", "f16", "bf16", "q8_0"] = "bf16"
     """Number format of the weights; q8_0 (8 bits, blocks of 32 share a scale) only for gguf and ollama."""
 
