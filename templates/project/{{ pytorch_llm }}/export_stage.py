@@ -76,7 +76,7 @@ def output_folder(config: ExportConfig, source: Path) -> Path:
     if output.exists() and output.resolve() == source.resolve():
         raise UserError(f"output is {output}, the folder of the model itself: give another.")
     if config.output and not config.overwrite and output.is_dir() and any(output.iterdir()):
-        raise UserError(f"output: {output} holds files already: give another folder, or add --overwrite true.")
+        raise UserError(f"output: {output} holds files already: name another folder or add --overwrite true.")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
