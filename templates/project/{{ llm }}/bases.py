@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from .run_selection import MODEL, find_run, run_to_resume
-from .runs import RUNS
+from .runs import RUNS, Run, open_run
 
 
 def resolve_model(name: str, *stages: str) -> str:
@@ -26,6 +29,15 @@ def resolve_model(name: str, *stages: str) -> str:
         if (folder / "config.yaml").is_file():  # a run
             return (find_run(str(folder), *stages).folder / MODEL).as_posix()
     return name
+
+
+def lineage(model: str | Path) -> Iterator[tuple[Run, dict[str, Any]]]:
+    """The runs that a model went through, newest first, with their settings; none for a model of others."""
+    path = Path(model)
+    while path.name == MODEL and (file := path.parent / "config.yaml").is_file():
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+        yield open_run(path.parent), settings
+        path = Path(settings.get("base") or settings.get("run") or "")
 
 
 def base_of(stage: str, config: Any, *stages: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from .bases import lineage
 from .commands import settings
 from .config import ChatDataConfig, CorpusConfig, EvalChatsConfig, EvalConfig, FinetuneConfig, TrainConfig
 from .console import say
@@ -24,8 +24,7 @@ from .errors import UserError
 from .evaluating import Answer, encode_all, measure_chats, measure_text, say_cut
 from .metrics import Metrics
 from .pairs import as_asked, fitting, kind_of, measure_preferences, split_pairs
-from .run_selection import MODEL
-from .runs import Run, open_run
+from .runs import Run
 from .stage_configs import STAGES
 from .text_model import TextModel
 
@@ -53,7 +52,7 @@ def measure(model: TextModel, folder: str, config: EvalConfig) -> list[Measured]
     Raises:
         UserError: a file cannot be read, or nothing in it can be used.
     """
-    runs = lineage(folder)
+    runs = [run for run, _ in lineage(folder) if run.stage != "export"]
     if config.corpus.files:
         return [measure_corpus(model, named_text(config), runs, config)]
     if config.chats.file:
@@ -90,16 +89,6 @@ def measure_held_out(model: TextModel, runs: Sequence[Run], config: EvalConfig) 
         conversations = getattr(read_chats(tuning.chats), config.part)
         found.append(measure_conversations(model, conversations, tuning.chats, tuning, config))
     return found
-
-
-def lineage(folder: str) -> list[Run]:
-    """The runs that a model went through, the newest first; none for a model of others."""
-    runs: list[Run] = []
-    path = Path(folder)
-    while path.name == MODEL and (path.parent / "config.yaml").is_file():
-        runs.append(open_run(path.parent))
-        path = Path(runs[-1].read_config(STAGES[runs[-1].stage]).base)
-    return runs
 
 
 def aligned(runs: Sequence[Run]) -> bool:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
-from .bases import resolve_model
+from .bases import lineage, resolve_model
 from .chat_template import Message
 from .config import SamplingConfig, TrainConfig
 from .errors import UserError
@@ -69,12 +67,10 @@ def taught_system(model: Path) -> str:
     That of the run that the model lies in, or of the nearest one before it that had any: it may have been
     aligned or exported since.
     """
-    while model.name == MODEL and (config := model.parent / "config.yaml").is_file():
-        settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    for _, settings in lineage(model):
         data = settings.get("chats") or settings.get("pairs") or {}
         if data.get("system"):
             return str(data["system"])
-        model = Path(settings.get("base") or settings.get("run") or "")
     return ""
 
 
