@@ -13,12 +13,14 @@ from torch import nn
 
 from .align_config import AlignConfig
 from .base_models import Base
-from .chat_template import answer
+from .chat_template import ChatTemplate, Message, answer, thought_of, without_thoughts
 from .config import ChatDataConfig
 from .conversations import Preference
 from .device import uses_gpu
 from .errors import UserError
-from .examples import Example, Render, encode_conversation, render_whole, system_kept, thought_of
+from .evaluating import answer_ending
+from .examples import Example, encode_conversation
+from .learned_text import Render, render_whole, system_kept
 from .method_config import LORA_METHODS
 from .methods import apply_method, is_peft, lora_config
 
@@ -66,14 +68,20 @@ def prompt_key(pair: Preference) -> str:
 
 def encode_pair(pair: Preference, model: TextModel, longest: int) -> tuple[Example, Example] | None:
     """The pair as tokens, the better answer first; None where one of them is longer than `longest` tokens."""
-    encoded = [
+    ending = answer_ending(model)
+    read: list[Message] = [{**one, "weight": 0} for one in pair.prompt]  # its answers are not compared
+    chosen, rejected = (
         encode_conversation(
-            [*pair.prompt, answer(text)], model.render, model.encode, max_length=longest, too_long="drop"
+            [*read, answer(text)],
+            model.render,
+            model.encode,
+            ending=ending,
+            max_length=longest,
+            too_long="drop",
         )
         for text in (pair.chosen, pair.rejected)
-    ]
-    chosen, rejected = encoded
-    return (chosen, rejected) if chosen is not None and rejected is not None else None
+    )
+    return (chosen[0], rejected[0]) if chosen and rejected else None
 
 
 def as_asked(pair: Preference, render: Render) -> Preference:
@@ -83,7 +91,7 @@ def as_asked(pair: Preference, render: Render) -> Preference:
     """
     for text in (pair.chosen, pair.rejected):
         chat = system_kept([*pair.prompt, answer(text)], render)
-        if thought_of(text) and render_whole(chat, render) != render(chat, False):
+        if thought_of(text) and render_whole(chat, render, render(chat[:-1], True)) != render(chat, False):
             raise UserError(
                 "The chat template leaves out the thoughts (<think>) of answers: name one that keeps them "
                 "in pairs.chat_template."
@@ -112,7 +120,6 @@ def measure_pairs(model: TextModel, pairs: Sequence[Preference], longest: int) -
     """
     encoded = [one for pair in pairs if (one := encode_pair(pair, model, longest)) is not None]
     losses = model.token_losses([example for pair in encoded for example in pair])
-    # Assistant turns within the prompt are in both sums, and cancel.
     chosen, rejected = (np.array([part.sum() for part in losses[first::2]]) for first in (0, 1))
     tokens = sum(len(part) for part in losses[::2])
     return {
@@ -151,11 +158,15 @@ def make_trainer(
     options._n_gpu = min(options.n_gpu, 1)  # several GPUs are for torchrun, not for threads of one process
     seed = config.training.seed
     to_rows = answer_rows if config.loss == "kto" else pair_rows
+    template = ChatTemplate(base.tokenizer.get_chat_template(), base.tokenizer.special_tokens_map)
+    train, validation = (
+        as_given(to_rows(part, seed), template) for part in (splits.train, splits.validation)
+    )
     trainer: Trainer = trainer_class(
         model=model,
         args=options,
-        train_dataset=on_disk(to_rows(splits.train, seed), folder / "pairs" / "train", accelerator),
-        eval_dataset=on_disk(to_rows(splits.validation, seed), folder / "pairs" / "validation", accelerator),
+        train_dataset=on_disk(train, folder / "pairs" / "train", accelerator),
+        eval_dataset=on_disk(validation, folder / "pairs" / "validation", accelerator),
         processing_class=base.tokenizer,
         peft_config=lora_config(model, config.method) if lora else None,
         callbacks=callbacks,
@@ -230,6 +241,23 @@ def arguments(config: AlignConfig, folder: Path) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
     }
+
+
+def as_given(rows: list[dict[str, Any]], template: ChatTemplate) -> list[dict[str, Any]]:
+    """Rows of trl with the thoughts in the field of a message that the chat template reads, if it reads one.
+
+    Then all answers have this field: a data set has the same fields in all rows.
+    """
+    field = template.thought_field
+    answers = [name for name in ("chosen", "rejected", "completion") if rows and name in rows[0]]
+    rows = [{**row, "prompt": template.given(row["prompt"])} for row in rows]
+    if not field or not any(thought_of(row[name][0]["content"]) for row in rows for name in answers):
+        return rows
+
+    def given(text: str) -> dict[str, str]:
+        return {"role": "assistant", "content": without_thoughts(text), field: thought_of(text)}
+
+    return [{**row, **{name: [given(row[name][0]["content"])] for name in answers}} for row in rows]
 
 
 def pair_rows(pairs: Sequence[Preference], seed: int) -> list[dict[str, Any]]:
