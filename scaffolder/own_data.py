@@ -263,5 +263,6 @@ def _FORMATS() -> dict[str, str]:  # noqa: N802
         "alpaca": "Alpaca",
         "prompt_completion": _("prompt and completion"),
         "preference": _("preference pairs"),
+        "unpaired_preference": _("answers labelled good or bad"),
         "text": _("plain text"),
     }

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from scaffolder import messages, own_chats, table_errors
+from scaffolder import messages, own_chats, own_data, table_errors
 from scaffolder.environment.facts import Finding
 from scaffolder.environment.panel import finding_text
 from scaffolder.errors import NewmodelError
@@ -285,6 +285,19 @@ def test_the_first_mistake_in_conversations_is_said_in_chinese(tmp_path: Path) -
     good = '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}'
     path.write_text(good + '\n{"messages": [{"role": "user", "content": ""}]}\n', encoding="utf-8")
     assert own_chats.look_at(path).first_mistake == "第 2 行：第 1 轮（user）是空的"
+
+
+def test_answers_with_labels_are_recognised_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "thumbs.jsonl"
+    labels = ["true", "false", "true", '"maybe"']
+    path.write_text("\n".join(f'{{"prompt": "a", "completion": "b", "label": {label}}}' for label in labels))
+    seen = own_data.look_at(str(path), "llm")
+    assert "2 conversations (answers labelled good or bad); 1 record cannot be used: line 4 has 'maybe'" in seen.summary
+    set_language("zh_CN")
+    own_data._look_at_chats.cache_clear()
+    summary = own_data.look_at(str(path), "llm").summary
+    assert "标为好或差的回答" in summary
+    assert "第 4 行：label 是 'maybe'" in summary
 
 
 @pytest.mark.parametrize("reader", ["{{ tabular }}/table_format.py", *table_errors.CONVERSATIONS])

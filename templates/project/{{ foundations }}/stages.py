@@ -33,8 +33,8 @@ from .model import FRAMEWORK, build_model, freeze_backbone, loss, save_model, to
 from .pages import Experiments, evaluation_page, finetuning_page, training_page
 from .problems import Rows, Scaling, Splits
 from .rows_file import read_rows, write_predictions
-from .run_selection import MODEL, find_run, start
-from .runs import Run, new_run
+from .run_selection import MODEL, find_run, run_to_resume, start
+from .runs import Run, new_run, open_run
 from .trained import Trained, first_task, open_model, second_task, task_of
 from .training import fit
 
@@ -100,7 +100,7 @@ def experiment(config: TrainConfig, splits: Splits, scaling: Scaling) -> Experim
 
 def finetune(config: FinetuneConfig) -> Run:
     """Adapt a trained network to a related problem with few labels; compare with learning from scratch."""
-    pretrained = find_run(config.pretrained, "train")
+    pretrained = find_pretrained(config)
     config = replace(config, pretrained=str(pretrained.folder))
     base = pretrained.read_config(TrainConfig)
     task = second_task(base.data, config.turned)
@@ -149,6 +149,14 @@ def finetune(config: FinetuneConfig) -> Run:
     page = finetuning_page(this_run, task, scaling, open_model(pretrained), trained, learned, results)
     say(f"Report: {page}")
     return this_run
+
+
+def find_pretrained(config: FinetuneConfig) -> Run:
+    """The run to start from; `latest` of a resumed run is what it was then."""
+    if config.pretrained == "latest" and config.training.resume:
+        resumed = run_to_resume("finetune", config.training.resume)
+        return open_run(resumed.read_config(FinetuneConfig).pretrained)
+    return find_run(config.pretrained, "train")
 
 
 def fine_tune(model: Any, few: Rows, config: FinetuneConfig, network: ModelConfig, this_run: Run) -> None:

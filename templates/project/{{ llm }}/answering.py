@@ -11,18 +11,22 @@ from typing import Any
 from .config import SamplingConfig
 from .openai_protocol import ApiError, usage_of
 from .opened_model import OpenedModel
+from .text_pieces import Piece, divide, unclear
 
 
 class Answer:
-    """One answer as it is written.
+    """One answer as it is written; in a chat the thought before it is told apart.
 
     Attributes:
         finish_reason: `stop` for an answer that has ended, `length` for one that was cut off.
         tokens: How many were written.
     """
 
-    def __init__(self, opened: OpenedModel, prompt: str, sampling: SamplingConfig, stops: list[str]) -> None:
+    def __init__(
+        self, opened: OpenedModel, prompt: str, sampling: SamplingConfig, stops: list[str], *, chat: bool
+    ) -> None:
         self.model, self.prompt, self.sampling, self.stops = opened.model, prompt, sampling, stops
+        self.chat = chat
         self.finish_reason, self.tokens = "stop", 0
         self.prompt_tokens = len(self.model.encode(prompt).tokens)
         if self.prompt_tokens >= self.model.context:
@@ -32,15 +36,22 @@ class Answer:
             )
             raise ApiError(400, message, code="context_length_exceeded")
 
-    def pieces(self) -> Generator[str, None, None]:
-        """Yield the text; what may become a stop text is held back until it is clear."""
+    def pieces(self) -> Generator[Piece, None, None]:
+        """Yield what is written, piece by piece."""
+        if self.chat:
+            yield from divide(self.texts(), self.prompt)
+        else:
+            yield from map(Piece, self.texts())
+
+    def texts(self) -> Generator[str, None, None]:
+        """Yield the text up to a stop text; what may become a stop text is held back until it is clear."""
         text = held = ""
         with closing(self.model.stream(self.prompt, self.sampling)) as stream:
             while True:
                 try:
                     piece = next(stream)
                 except StopIteration as end:
-                    written = end.value
+                    self.tokens, self.finish_reason = end.value.tokens, end.value.finish_reason
                     break
                 text, held = text + piece, held + piece
                 found = min((at for stop in self.stops if (at := held.find(stop)) >= 0), default=-1)
@@ -52,23 +63,12 @@ class Answer:
                 if clear:
                     yield held[:clear]
                     held = held[clear:]
-        self.tokens = len(self.model.encode(text).tokens) if written is None else written
-        room = self.model.context - self.prompt_tokens
-        if self.tokens >= min(self.sampling.max_new_tokens, room):
-            self.finish_reason = "length"
         if held:
             yield held
 
     def usage(self) -> dict[str, int]:
         """Numbers of tokens."""
         return usage_of(self.prompt_tokens, self.tokens)
-
-
-def unclear(text: str, stops: list[str]) -> int:
-    """How many characters at the end of `text` may be the beginning of a stop text."""
-    most = max(map(len, stops), default=1) - 1
-    sizes = range(min(most, len(text)), 0, -1)
-    return next((size for size in sizes if any(stop.startswith(text[-size:]) for stop in stops)), 0)
 
 
 class Writer:
@@ -79,7 +79,7 @@ class Writer:
         self.turn = asyncio.Lock()
         self.ended = asyncio.Event()  # set when the server is stopped
 
-    async def write(self, answer: Answer) -> AsyncGenerator[str, None]:
+    async def write(self, answer: Answer) -> AsyncGenerator[Piece, None]:
         """Yield the pieces of an answer; writing stops when this generator is closed or cancelled.
 
         Raises ApiError when the server is stopped.

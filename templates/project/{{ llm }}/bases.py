@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .run_selection import MODEL, find_run, start
+from .run_selection import MODEL, find_run, run_to_resume
 from .runs import RUNS
 
 
@@ -29,7 +29,7 @@ def resolve_model(name: str, *stages: str) -> str:
 
 
 def base_of(stage: str, config: Any, *stages: str) -> str:
-    """Folder or hub name that `stage` starts from; of a run that is gone on with, that which it had then.
+    """Folder or hub name that `stage` starts from; `latest` of a resumed run is what it was then.
 
     Args:
         stage: Its name, as in the names of its runs.
@@ -39,8 +39,8 @@ def base_of(stage: str, config: Any, *stages: str) -> str:
     Raises:
         UserError: When there is no such run.
     """
-    if config.training.resume:
-        base: str = start(stage, config, config.training.resume).read_config(type(config)).base
+    if config.base == "latest" and config.training.resume:
+        base: str = run_to_resume(stage, config.training.resume).read_config(type(config)).base
         return base
     return resolve_model(config.base, *stages) if config.base else ""
 

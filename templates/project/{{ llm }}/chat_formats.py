@@ -37,6 +37,8 @@ PROMPTS = ("prompt", "question", "query", "instruction")
 TEXTS = ("text", "content")
 CALLS = ("tool_calls", "function_call")
 TOOLS = ("tools", "functions")
+LABELS = ("label", "kto_tag")
+LABEL_VALUES = {"true": True, "1": True, "false": False, "0": False}
 TOOLS_LEFT_OUT = (
     "conversations whose definitions of tools (tools, functions) were left out: what the model shall know of "
     "them must be in the system message"
@@ -46,7 +48,7 @@ THOUGHTS_MOVED = (
 )
 KNOWN = (
     "messages (role, content), conversations (from, value), instruction and output, prompt and completion, "
-    "question and answer, chosen and rejected, text"
+    "question and answer, chosen and rejected, prompt and completion and label, text"
 )
 
 
@@ -63,10 +65,9 @@ def detect_format(records: Sequence[Any]) -> tuple[str, str]:
     Raises:
         UnknownFormat: with the keys that were seen and those that are known.
     """
-    for record in records:
-        found = format_of(record)
-        if found:
-            return found
+    found = [form for record in records if (form := format_of(record))]
+    if found:  # where one answer has a label, those without are mistakes
+        return next((form for form in found if form[0] == "unpaired_preference"), found[0])
     keys = list(dict.fromkeys(key for record in records if isinstance(record, Mapping) for key in record))
     seen = f"it has the fields {', '.join(map(str, keys[:12]))}" if keys else "its records have no fields"
     raise UnknownFormat(f"the format is not recognised: {seen}; known are {KNOWN}")
@@ -84,6 +85,20 @@ def format_of(record: Any) -> tuple[str, str] | None:
         return None
     if "chosen" in record and "rejected" in record:
         return "preference", "fields chosen and rejected"
+    found = answered_format_of(record)
+    label = next((name for name in LABELS if label_of(record.get(name)) is not None), "")
+    if found and label:
+        return "unpaired_preference", f"{found[1]}, with {label}"
+    if found:
+        return found
+    for name in TEXTS:
+        if isinstance(record.get(name), str):
+            return "text", f"field {name}"
+    return None
+
+
+def answered_format_of(record: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Format and reason of a record with questions and answers, be they good or bad."""
     for name in LISTS:
         turns = record.get(name)
         if isinstance(turns, list):
@@ -95,10 +110,12 @@ def format_of(record: Any) -> tuple[str, str] | None:
     for prompt, completion in PAIRS:
         if prompt in record and completion in record:
             return "prompt_completion", f"fields {prompt} and {completion}"
-    for name in TEXTS:
-        if isinstance(record.get(name), str):
-            return "text", f"field {name}"
     return None
+
+
+def label_of(value: Any) -> bool | None:
+    """Whether an answer is labelled good; None where the value is no label."""
+    return LABEL_VALUES.get(str(value).strip().lower()) if isinstance(value, bool | int | str) else None
 
 
 def parse(record: Any, form: str) -> list[Message]:
@@ -120,6 +137,9 @@ def parse(record: Any, form: str) -> list[Message]:
     if form == "preference":
         prompt, chosen, _ = parse_preference(record)
         return [*prompt, {"role": "assistant", "content": chosen}]
+    if form == "unpaired_preference":
+        prompt, completion, _ = parse_labelled(record)
+        return [*prompt, {"role": "assistant", "content": completion}]
     if form == "prompt_completion":
         return parse_pair(record)
     raise BadLine("holds plain text, without turns")
@@ -268,6 +288,27 @@ def parse_preference(record: Any) -> tuple[list[Message], str, str]:
     return prompt, chosen[-1]["content"], rejected[-1]["content"]
 
 
+def parse_labelled(record: Any) -> tuple[list[Message], str, bool]:
+    """The prompt's messages, the answer, and whether it is a good one. Raises BadLine."""
+    if not isinstance(record, Mapping):
+        raise BadLine(f"is no JSON object but {shorten(record)}")
+    name = next((name for name in LABELS if name in record), None)
+    if name is None:
+        raise BadLine(f"has no label; its fields are {fields(record)}")
+    label = label_of(record[name])
+    if label is None:
+        raise BadLine(f"has {shorten(record[name])} in {name}; known are true (good) and false (bad)")
+    form, _ = answered_format_of(record) or ("prompt_completion", "")
+    turns = parse(record, form)
+    if turns[-1]["role"] != "assistant":
+        raise BadLine(f"its last turn is the {turns[-1]['role']}'s, not the assistant's, which {name} is for")
+    if not turns[-1]["content"].strip():
+        raise BadLine("its answer is empty")
+    # A label is for the last answer, whatever weights there are.
+    prompt: list[Message] = [{"role": turn["role"], "content": turn["content"]} for turn in turns[:-1]]
+    return prompt, turns[-1]["content"], label
+
+
 def as_messages(content: Any, role: Role) -> list[Message]:
     """A text as one message, or the messages of a list."""
     if isinstance(content, list) and content and isinstance(content[0], Mapping) and "type" not in content[0]:
@@ -309,6 +350,13 @@ def write(messages: Sequence[Message], form: str) -> dict[str, Any]:
     history = [texts[place : place + 2] for place in range(0, len(texts) - 2, 2)]
     record = {"instruction": texts[-2], "input": "", "output": texts[-1]}
     return {**record, "system": "\n".join(system), "history": history}
+
+
+def write_labelled(prompt: Sequence[Message], completion: str, good: bool) -> dict[str, Any]:
+    """One record of unpaired preferences, as trl has them: an answer that is good or bad."""
+    answered: Message = {"role": "assistant", "content": completion}
+    turns = [{"role": turn["role"], "content": turn["content"]} for turn in prompt]
+    return {"prompt": turns, "completion": [answered], "label": good}
 
 
 def fields(record: Mapping[str, Any]) -> str:

@@ -159,7 +159,11 @@ class ChatTemplate:
 
     @cached_property
     def thought_field(self) -> str:
-        """The field of a message that the template reads thoughts from; empty: it reads none."""
+        """The field of a message from which it writes thoughts, before `</think>`; empty: it has none.
+
+        Newer templates, as Qwen 3.8's, look for a thought there alone. Those that mark thoughts otherwise, as
+        gpt-oss's, get them within the answer, as those that know none: in use `<think>` alone is known.
+        """
         for field in THOUGHT_FIELDS:
             messages = [
                 {"role": "user", "content": "Hi."},
@@ -169,7 +173,8 @@ class ChatTemplate:
                 text = self.write(messages, False)
             except UserError:
                 continue
-            if text.count(ANSWER) == 1 and "So." in text.partition(ANSWER)[2]:
+            _, found, after = text.partition(ANSWER)
+            if found and ANSWER not in after and THOUGHT_END in after.partition("So.")[0]:
                 return field
         return ""
 
@@ -297,7 +302,7 @@ def own_source(source: str) -> str:
     """A template without what `ChatTemplate.suited` has put around it."""
     if OWN in source:
         return source.partition(OWN)[2].rpartition(OWN_END)[0]
-    if source.startswith(BEFORE_OWN):  # as it was written by projects of templates before 0.8.0
+    if source.startswith(BEFORE_OWN):  # as it was written by projects of templates before 0.9.0
         return source.removeprefix(BEFORE_OWN).rpartition(AFTER_OWN)[0]
     return source
 

@@ -10,14 +10,15 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from .chat_template import Message
+from .chat_template import Message, thinking
 from .commands import command
 from .config import ChatConfig, SamplingConfig
 from .config_file import nearest
 from .console import say
 from .errors import UserError
-from .opened_model import OpenedModel, check_length, conversation, open_model
+from .opened_model import OpenedModel, check_length, conversation, cut_by, open_model
 from .predicting import show
+from .text_pieces import Piece, Written, joined
 
 COMMANDS = {
     "/help": "these lines",
@@ -45,8 +46,11 @@ class Conversation:
         self.system = system
         self.messages: list[Message] = conversation("", system)[:-1]
 
-    def answer(self, text: str) -> Generator[str, None, None]:
+    def answer(self, text: str) -> Generator[Piece, None, Written]:
         """Yield the answer piece by piece; it is remembered as far as it came, with the question.
+
+        The thought before it is remembered, too: the chat template leaves out what the model is not to read
+        again. A thought without an answer is forgotten.
 
         Raises UserError for a question that does not fit the context.
         """
@@ -56,15 +60,23 @@ class Conversation:
         check_length(self.opened, [*conversation("", self.system)[:-1], question], "What you wrote")
         self.forget_oldest(question)
         self.messages.append(question)
-        said = ""
+        so_far: list[Piece] = []
         sampling = replace(self.sampling, seed=self.seeds.getrandbits(32))
         try:
-            for piece in self.opened.model.stream(self.opened.prompt(self.messages), sampling):
-                said += piece
-                yield piece
+            with closing(self.opened.stream(self.messages, sampling)) as pieces:
+                while True:
+                    try:
+                        piece = next(pieces)
+                    except StopIteration as end:
+                        written: Written = end.value
+                        return written
+                    so_far.append(piece)
+                    yield piece
         finally:
+            thought, said = joined(so_far)
             if said.strip():
-                self.messages.append({"role": "assistant", "content": said.strip()})
+                content = thinking(thought, said.strip()) if thought else said.strip()
+                self.messages.append({"role": "assistant", "content": content})
             else:
                 self.messages.pop()  # nothing was answered: the next question takes its place
 
@@ -84,7 +96,7 @@ class Conversation:
     def forget_oldest(self, question: Message) -> None:
         """Leave out the oldest turns, but the system message, until there is room for an answer."""
         context = self.opened.model.context
-        room = min(self.sampling.max_new_tokens, context // ROOM)
+        room = self.sampling.longest(context // ROOM)
         first = 1 if self.system else 0
         forgotten = 0
         while len(self.messages) > first and self.opened.length([*self.messages, question]) + room > context:
@@ -118,7 +130,10 @@ def chat(config: ChatConfig) -> None:
         say("It was not taught to chat: it continues each text that you write (finetune.py teaches it).")
     say("Write and press Enter. /help lists the commands, Ctrl-C stops an answer, /exit ends.")
     in_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    talk(Conversation(opened, config.sampling, config.system), ask_at(in_terminal))
+    system = config.system or opened.system
+    if system and opened.chats:
+        say(f"System message: {system}")
+    talk(Conversation(opened, config.sampling, system), ask_at(in_terminal))
 
 
 def talk(now: Conversation, ask: Ask) -> None:
@@ -144,7 +159,9 @@ def talk(now: Conversation, ask: Ask) -> None:
                     return
             elif text:
                 with closing(now.answer(text)) as pieces:
-                    show(pieces)
+                    written = show(pieces)
+                if written.cut and now.opened.chats:
+                    say(f"(The answer is {cut_by(written, now.sampling)}.)")
         except KeyboardInterrupt:
             say("\n(Stopped.)")
         except UserError as error:

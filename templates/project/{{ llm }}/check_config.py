@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from .config import check
-
-Format = Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "preference", "text"]
+from .config import ChatFormat, check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +13,7 @@ class CheckDataConfig:
     file: str = ""
     """JSONL, JSON, Parquet or CSV; empty: the file of configs/finetune.yaml, with its test file."""
 
-    format: Format = "auto"
+    format: ChatFormat = "auto"
     """Of `file`; `auto` looks at its first lines."""
 
     max_length: int = 0
@@ -40,14 +38,14 @@ class ConvertDataConfig:
     input: str = ""
     """JSONL, JSON, Parquet or CSV; empty: the file of configs/finetune.yaml."""
 
-    format: Format = "auto"
+    format: ChatFormat = "auto"
     """Of the input; `auto` looks at its first lines."""
 
     output: str = ""
     """File to write, .jsonl, .json, .parquet or .csv; empty: a .jsonl file in a new folder of runs/."""
 
-    to: Literal["messages", "sharegpt", "alpaca", "prompt_completion"] = "messages"
-    """Format of the output."""
+    to: Literal["messages", "sharegpt", "alpaca", "prompt_completion", "unpaired_preference"] = "messages"
+    """Format of the output; `unpaired_preference` labels each answer of preference pairs good or bad."""
 
     system: str = ""
     """System message for conversations that have none; empty: none."""

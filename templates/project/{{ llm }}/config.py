@@ -5,6 +5,7 @@ The values themselves stand in configs/*.yaml; any of them can be overridden on 
 field.
 """
 
+import random
 import re
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,6 +14,16 @@ from .method_config import ALL_WEIGHTS, MethodConfig
 from .training_config import TrainingConfig
 
 HUBS = ("huggingface", "modelscope")
+ChatFormat = Literal[
+    "auto",
+    "messages",
+    "sharegpt",
+    "alpaca",
+    "prompt_completion",
+    "preference",
+    "unpaired_preference",
+    "text",
+]
 
 
 def check(fine: bool, message: str) -> None:
@@ -150,9 +161,7 @@ class ChatDataConfig:
     test_file: str = ""
     """Conversations for the final figures; empty: a share of `file`."""
 
-    format: Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "preference", "text"] = (
-        "auto"
-    )
+    format: ChatFormat = "auto"
     """Of the file; `auto` looks at its first lines."""
 
     system: str = ""
@@ -194,7 +203,7 @@ class SamplingConfig:
     """How the next token is chosen."""
 
     max_new_tokens: int = 256
-    """Longest answer in tokens, 1 or more."""
+    """Longest answer in tokens; 0: as long as the model's context leaves room for."""
 
     temperature: float = 0.7
     """0 always takes the likeliest token; higher is more varied."""
@@ -218,13 +227,21 @@ class SamplingConfig:
     """Of the choice; the same seed gives the same text; null: another text each time."""
 
     def __post_init__(self) -> None:
-        check(self.max_new_tokens >= 1, f"max_new_tokens is {self.max_new_tokens}: it must be 1 or more")
+        check(self.max_new_tokens >= 0, f"max_new_tokens is {self.max_new_tokens}: it must be 0 or more")
         check(self.temperature >= 0, f"temperature is {self.temperature}: it must be 0 or more")
         check(0 < self.top_p <= 1, f"top_p is {self.top_p}: it must be above 0 and at most 1")
         check(self.top_k >= 0, f"top_k is {self.top_k}: it must be 0 or more")
         check(0 <= self.min_p <= 1, f"min_p is {self.min_p}: it must be from 0 to 1")
         for name in ("presence_penalty", "frequency_penalty"):
             check(-2 <= getattr(self, name) <= 2, f"{name} is {getattr(self, name)}: it must be from -2 to 2")
+
+    def longest(self, room: int) -> int:
+        """Most tokens of an answer where the context has room for so many."""
+        return min(self.max_new_tokens or room, room)
+
+    def dice(self, number: int) -> random.Random:
+        """Random numbers for the answer to a prompt: others for each prompt, the same in any batch."""
+        return random.Random(None if self.seed is None else f"{self.seed}-{number}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,14 +291,58 @@ class FinetuneConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvalTextConfig:
+    """Plain text to measure a model on, in place of what its run held out."""
+
+    files: list[str] = field(default_factory=list)
+    """Text as in configs/train.yaml; names may hold * and **."""
+
+    text_field: str = "text"
+    """Field or column that holds the text, in .jsonl, .parquet and .csv."""
+
+    separator: str = ""
+    """What stands between two documents of a .txt file, on a line of its own; empty: the file is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalChatsConfig:
+    """Conversations, or pairs of answers, to measure a model on, in place of what its run held out."""
+
+    file: str = ""
+    """JSONL, JSON, Parquet or CSV, as in configs/finetune.yaml or configs/align.yaml."""
+
+    format: ChatFormat = "auto"
+    """Of the file; `auto` looks at its first lines."""
+
+    system: str = ""
+    """System message for conversations that have none; empty: as the run had it."""
+
+    max_length: int = 0
+    """Longest conversation in tokens; 0: as the run had it."""
+
+    def __post_init__(self) -> None:
+        check(
+            self.max_length == 0 or self.max_length >= 8,
+            f"max_length is {self.max_length}: it must be 8 tokens or more, or 0",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvalConfig:
     """Settings of eval.py."""
 
     run: str = "latest"
-    """Training or fine-tuning run, or `latest`."""
+    """Run of train.py, finetune.py or align.py, a model's folder or name on the hub, or `latest`."""
+
+    hub: Literal["huggingface", "modelscope"] = "huggingface"
+    """Where a name of `run` is looked up; ModelScope is quick in China."""
 
     part: Literal["train", "validation", "test"] = "test"
-    """Which text or conversations to evaluate on."""
+    """Which part of the run's text, conversations or pairs to evaluate on; of a named file all counts."""
+
+    chats: EvalChatsConfig = field(default_factory=EvalChatsConfig)
+    pairs: EvalChatsConfig = field(default_factory=EvalChatsConfig)
+    corpus: EvalTextConfig = field(default_factory=EvalTextConfig)
 
     batch_size: int = 16
     """Sequences per step, 1 or more."""
@@ -289,16 +350,28 @@ class EvalConfig:
     answers: int = 200
     """How many conversations are answered to count exact ones, 0 or more."""
 
-    answer_tokens: int = 64
-    """Longest of these answers in tokens, 1 or more."""
+    answer_tokens: int = 0
+    """Longest of these answers in tokens; 0: as in its fine-tuning, else as in configs/finetune.yaml."""
 
     harness: list[str] = field(default_factory=list)
     """Tasks of lm-evaluation-harness, such as hellaswag; needs the dependency group `harness`."""
 
+    harness_include: str = ""
+    """Folder with tasks of your own (YAML, as lm-evaluation-harness describes them), named in `harness`."""
+
     def __post_init__(self) -> None:
-        for name in ("batch_size", "answer_tokens"):
-            check(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}: it must be 1 or more")
-        check(self.answers >= 0, f"answers is {self.answers}: it must be 0 or more")
+        check(self.batch_size >= 1, f"batch_size is {self.batch_size}: it must be 1 or more")
+        for name in ("answers", "answer_tokens"):
+            check(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}: it must be 0 or more")
+        named = [self.chats.file, self.pairs.file, *self.corpus.files[:1]]
+        check(
+            sum(map(bool, named)) <= 1,
+            f"{' and '.join(filter(None, named))} are both given: evaluate on one of them at a time",
+        )
+        check(
+            bool(self.harness) or not self.harness_include,
+            f"harness_include is {self.harness_include}, but harness is empty: name the tasks there",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,7 +391,7 @@ class PredictConfig:
     """CSV file to write; empty: `predictions.csv` in a new folder of runs/."""
 
     system: str = ""
-    """System message; empty: none."""
+    """System message; empty: the one that the model was fine-tuned with, if any."""
 
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
@@ -331,9 +404,9 @@ class ChatConfig:
     """Training or fine-tuning run, a model's folder or name on the hub, or `latest`."""
 
     system: str = ""
-    """System message; empty: none."""
+    """System message; empty: the one that the model was fine-tuned with, if any."""
 
-    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(seed=None))
+    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(max_new_tokens=0, seed=None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,7 +431,10 @@ class ServeConfig:
     allow_origins: list[str] = field(default_factory=list)
     """Web pages that may use the server from a browser, such as https://chat.example.com; `*`: any page."""
 
-    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(seed=None))
+    system: str = ""
+    """System message of a chat that has none; empty: the one that the model was fine-tuned with, if any."""
+
+    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(max_new_tokens=0, seed=None))
     """What holds where a request says nothing."""
 
     def __post_init__(self) -> None:

@@ -8,18 +8,32 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any, TypeVar
 
-from .chat_formats import UnknownFormat, detect_format, parse, parse_preference, remarks, system_of
+from .chat_formats import (
+    UnknownFormat,
+    detect_format,
+    parse,
+    parse_labelled,
+    parse_preference,
+    remarks,
+    system_of,
+)
 from .chat_template import Message, is_learned
 from .config import ChatDataConfig
 from .console import say
-from .data_files import BadLine, Record, Unreadable, named_lines, read_records
+from .data_files import BadLine, Record, Unreadable, check_file, named_lines, read_records
 from .errors import UserError
 
 Item = TypeVar("Item")
 LOOKED_AT = 100  # records from which the format is told
 MISTAKES_KEPT = 1000
+PAIRS_NEEDED = (
+    "Preference tuning learns from the file that pairs.file names (configs/align.yaml), a line each like "
+    '{"prompt": "…", "chosen": "the better answer", "rejected": "the worse one"}, for kto also like '
+    '{"prompt": "…", "completion": "an answer", "label": true}.'
+)
 SIGNS = " .,:;!?。，、：；！？\"'"
 
 
@@ -38,12 +52,22 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Preference:
-    """A prompt with a better and a worse answer."""
+    """A prompt with a better and a worse answer; or with one of them, the other is empty."""
 
     prompt: tuple[Message, ...]
     chosen: str
     rejected: str
     line: int
+
+    @property
+    def paired(self) -> bool:
+        """Whether there are both answers."""
+        return bool(self.chosen and self.rejected)
+
+    @property
+    def answers(self) -> list[tuple[str, bool]]:
+        """The answers that there are, each with whether it is the good one."""
+        return [(text, good) for text, good in ((self.chosen, True), (self.rejected, False)) if text]
 
 
 @dataclass(frozen=True)
@@ -66,6 +90,7 @@ class Reading:
         mistakes: the first of these, with their lines and what is wrong with each.
         kinds: how often there is the same mistake, apart from its numbers.
         notes: what was set right or left out, with the number of times.
+        labels: how many answers are labelled good (True) and bad (False).
     """
 
     form: str = ""
@@ -75,6 +100,7 @@ class Reading:
     mistakes: list[tuple[int, str]] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    labels: Counter[bool] = field(default_factory=Counter)
 
     def note_mistake(self, line: int, reason: str) -> None:
         """Count a record that cannot be used; where there are very many only the first are kept."""
@@ -85,6 +111,8 @@ class Reading:
 
     def describe_mistakes(self, path: str) -> str:
         """How many records are wrong, and the first five of them, as a sentence without its end."""
+        if self.labels and not self.wrong:
+            return f"{path} holds no answer that is labelled good"
         if not self.wrong:
             return f"{path} holds no conversation with an answer of the assistant"
         return (
@@ -98,6 +126,7 @@ CUT = "conversations that end with another's turn cut after the assistant's last
 UNLEARNED = "answers of weight 0, which are read but not learned"
 ALL_UNLEARNED = "conversations whose answers all have weight 0 left out"
 CUT_UNLEARNED = "conversations that end with an answer of weight 0 cut after the last that is learned"
+BAD = "answers labelled bad left out"
 JOINED = "turns of the user joined with the one before"
 
 
@@ -127,6 +156,12 @@ def iterate_conversations(path: str, config: ChatDataConfig, reading: Reading) -
     """Read the usable conversations one by one; the others are noted in `reading`."""
 
     def conversation(record: Any, line: int) -> Conversation | None:
+        if reading.form == "unpaired_preference":
+            good = parse_labelled(record)[2]
+            reading.labels[good] += 1
+            if not good:
+                reading.notes[BAD] += 1
+                return None
         system = system_of(record) or config.system
         messages = put_in_order(parse(record, reading.form), system, reading.notes)
         reading.notes.update(remarks(record))
@@ -142,7 +177,11 @@ def iterate_conversations(path: str, config: ChatDataConfig, reading: Reading) -
 
 
 def read_preferences(config: ChatDataConfig) -> list[Preference]:
-    """Read the pairs of a better and a worse answer in `config.file`. Raises UserError."""
+    """Read the pairs, or the answers labelled good or bad, in `config.file`. Raises UserError."""
+    try:
+        check_file(Path(config.file))
+    except UserError as error:
+        raise UserError(f"{error} {PAIRS_NEEDED}") from None
     reading = Reading()
     pairs = list(iterate_preferences(config.file, config, reading))
     refuse_mistakes(config.file, reading)
@@ -150,22 +189,31 @@ def read_preferences(config: ChatDataConfig) -> list[Preference]:
 
 
 def iterate_preferences(path: str, config: ChatDataConfig, reading: Reading) -> Iterator[Preference]:
-    """Read the usable pairs one by one; the others are noted in `reading`. Raises UserError."""
+    """Read the usable pairs, or labelled answers, one by one; the others are noted in `reading`.
+
+    Raises:
+        UserError: the file cannot be read, or holds neither.
+    """
 
     def preference(record: Any, line: int) -> Preference:
-        prompt, chosen, rejected = parse_preference(record)
+        if reading.form == "unpaired_preference":
+            prompt, text, good = parse_labelled(record)
+            reading.labels[good] += 1
+            chosen, rejected = (text, "") if good else ("", text)
+        else:
+            prompt, chosen, rejected = parse_preference(record)
         if chosen.strip() == rejected.strip():
             raise BadLine("chosen and rejected are the same")
-        answered: list[Message] = [*prompt, {"role": "assistant", "content": chosen}]
+        answered: list[Message] = [*prompt, {"role": "assistant", "content": chosen or rejected}]
         messages = put_in_order(answered, system_of(record) or config.system, reading.notes)
         reading.notes.update(remarks(record))
         return Preference(tuple(messages[:-1]), chosen, rejected, line)
 
     records = open_records(path, config.format, reading)
-    if reading.form != "preference":
+    if reading.form not in ("preference", "unpaired_preference"):
         raise UserError(
             f"{path} holds no preferences ({reading.form}: {reading.reason}): each line needs prompt, chosen "
-            "and rejected."
+            "and rejected, or prompt, completion and label."
         )
     yield from read_each(records, preference, reading)
 

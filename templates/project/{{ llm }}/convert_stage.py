@@ -6,12 +6,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from .chat_formats import write
+from .chat_formats import write, write_labelled
 from .check_config import ConvertDataConfig
 from .commands import command, settings
 from .config import ChatDataConfig, FinetuneConfig
 from .console import say
-from .conversations import Conversation, Reading, iterate_conversations
+from .conversations import Conversation, Reading, iterate_conversations, iterate_preferences
 from .data_files import BadLine, place_name
 from .errors import UserError
 from .record_writers import OUTPUTS, write_records
@@ -30,7 +30,15 @@ def convert_data(config: ConvertDataConfig) -> Path:
         check_output(config)
     reading = Reading()
     chats = ChatDataConfig(file=config.input, format=config.format, system=config.system)
-    records = convert_each(iterate_conversations(config.input, chats, reading), config.to, reading)
+    records = (
+        (
+            write_labelled(pair.prompt, text, good)
+            for pair in iterate_preferences(config.input, chats, reading)
+            for text, good in pair.answers
+        )
+        if config.to == "unpaired_preference"
+        else convert_each(iterate_conversations(config.input, chats, reading), config.to, reading)
+    )
     first = next(records, None)
     if first is None:
         raise UserError(f"{reading.describe_mistakes(config.input)}; nothing was written.")
@@ -43,14 +51,18 @@ def convert_data(config: ConvertDataConfig) -> Path:
     say(f"{config.input}: {reading.form} ({reading.reason}).")
     for note, times in reading.notes.items():
         say(f"{times:,} {note}.")
-    if reading.form == "preference":
+    if reading.form == "preference" and config.to != "unpaired_preference":
         say("The rejected answers were left out.")
     for line, reason in reading.mistakes[:5]:
         say(f"Left out: {place_name(config.input)} {line} {reason}.")
     if reading.wrong > 5:
         say(f"… and {reading.wrong - 5:,} more.")
-    say(f"{written:,} of {reading.records:,} records, as {config.to}: {output}")
-    say(f"To learn from it: python finetune.py --chats.file {output}")
+    if config.to == "unpaired_preference":
+        say(f"{written:,} answers of {reading.records:,} records, as {config.to}: {output}")
+        say(f"To learn from it (PyTorch): python align.py --loss kto --pairs.file {output}")
+    else:
+        say(f"{written:,} of {reading.records:,} records, as {config.to}: {output}")
+        say(f"To learn from it: python finetune.py --chats.file {output}")
     return output
 
 

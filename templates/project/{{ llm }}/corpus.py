@@ -5,9 +5,12 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 
 from .config import CorpusConfig
+from .console import say
 from .data_files import Unreadable, check_file, find_encoding, place_name, read_records
 from .errors import UserError
 
@@ -88,9 +91,12 @@ def written(lines: Sequence[str]) -> list[str]:
 
 
 def read_fields(path: Path, field: str) -> list[str]:
-    """The documents of a file with one in each record. Raises UserError with the line."""
-    documents = []
-    for line, record in read_records(path):
+    """The documents of a file with one in each record; says how many have none.
+
+    Raises UserError with the line.
+    """
+    documents, empty = [], 0
+    for line, record in read_records(path, field):
         where = f"{path}, {place_name(path)} {line}"
         if isinstance(record, Unreadable):
             raise UserError(f"{where}: it {record.reason}.")
@@ -98,10 +104,14 @@ def read_fields(path: Path, field: str) -> list[str]:
             keys = f"it has {', '.join(map(str, record))}" if isinstance(record, dict) else "it has no fields"
             raise UserError(f"{where}: the field {field!r} is missing; {keys}: set corpus.text_field.")
         text = record[field]
-        if not isinstance(text, str):
+        if text is not None and not isinstance(text, str):
             raise UserError(f"{where}: the field {field!r} holds no text but {text!r}.")
-        if text.strip():
+        if text and text.strip():
             documents.append(text)
+        else:
+            empty += 1
+    if empty:
+        say(f"{path}: {empty:,} records left out, whose {field} is empty.")
     return documents
 
 
@@ -124,21 +134,15 @@ def split_corpus(documents: Sequence[str], config: CorpusConfig) -> TextSplits:
         )
     whole = len(documents) >= MANY_DOCUMENTS and max(map(len, documents)) < characters / 10
     size = min(max(characters // PASSAGES, SHORTEST), LONGEST)
-    cut = [[document] if whole else cut_passages(document, size) for document in documents]
-    lengths = [len(passage) for passages in cut for passage in passages]
-    parts = assign_parts(lengths, config)
+    cuts = [[0, len(document)] if whole else cut_places(document, size) for document in documents]
+    parts = iter(assign_parts([stop - start for places in cuts for start, stop in pairwise(places)], config))
     splits = TextSplits([], [], [])
-    place = 0
-    for passages in cut:
-        before = ""
-        for passage in passages:
-            texts: list[str] = getattr(splits, parts[place])
-            if parts[place] == before:
-                texts[-1] += passage
-            else:
-                texts.append(passage)
-            before = parts[place]
-            place += 1
+    for document, places in zip(documents, cuts, strict=True):
+        passages = [(next(parts), start, stop) for start, stop in pairwise(places)]
+        for part, together in groupby(passages, key=itemgetter(0)):
+            neighbours = list(together)
+            texts: list[str] = getattr(splits, part)
+            texts.append(document[neighbours[0][1] : neighbours[-1][2]])
     return splits
 
 
@@ -161,20 +165,17 @@ def assign_parts(lengths: Sequence[int], config: CorpusConfig) -> list[str]:
     return parts
 
 
-def cut_passages(document: str, size: int) -> list[str]:
-    """Cut a document into passages of `size` characters or somewhat more; joined they are the document."""
+def cut_places(document: str, size: int) -> list[int]:
+    """Where to cut a document into passages of `size` characters or somewhat more, its two ends included."""
     for border in (r"(?<=\n)(?=[ \t]*\n)", r"(?<=\n)", r"(?<=[.!?。！？] )|(?<=[。！？])"):
-        pieces = re.split(border, document)
-        if max(map(len, pieces)) <= 4 * size:
+        places = [match.start() for match in re.finditer(border, document)]
+        if max(stop - start for start, stop in pairwise([0, *places, len(document)])) <= 4 * size:
             break
-    passages, passage = [], ""
-    for piece in pieces:
-        passage += piece
-        if len(passage) >= size:
-            passages.append(passage)
-            passage = ""
-    if passage and passages and len(passage) < size / 2:
-        passages[-1] += passage
-    elif passage:
-        passages.append(passage)
-    return passages
+    cuts = [0]
+    for place in places:
+        if place - cuts[-1] >= size:
+            cuts.append(place)
+    rest = len(document) - cuts[-1]
+    if rest < size / 2 and len(cuts) > 1:
+        cuts.pop()
+    return [*cuts, len(document)]

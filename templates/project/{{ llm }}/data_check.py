@@ -318,6 +318,7 @@ def figures(findings: Findings, config: ChatDataConfig) -> dict[str, Any]:
         "usable": len(findings.conversations),
         "wrong": findings.reading.wrong,
         "notes": dict(findings.reading.notes),
+        "labels": {name: findings.reading.labels[good] for name, good in (("good", True), ("bad", False))},
         "duplicates": findings.duplicates,
         "near_duplicates": findings.near,
         "system_messages": findings.with_system,
@@ -360,6 +361,11 @@ def summary(findings: Findings, config: ChatDataConfig) -> list[dict[str, object
         ("near duplicates", findings.near, "the same but for case, spaces, signs at the ends"),
         *((note, times, "") for note, times in reading.notes.items()),
     ]
+    if reading.labels:
+        rows[3:3] = [
+            ("answers labelled good", reading.labels[True], "fine-tuning learns these, kto (align.py) all"),
+            ("answers labelled bad", reading.labels[False], ""),
+        ]
     if findings.leaks is not None:
         rows.append(("with a question of the test file", findings.leaks, "left out of training"))
     if isinstance(findings.parts, str):

@@ -38,11 +38,15 @@ class Unreadable:
         self.reason = reason
 
 
-def read_records(path: str | Path) -> Iterator[Record]:
+def read_records(path: str | Path, column: str = "") -> Iterator[Record]:
     """Read a file's records, one at a time: large files are never held as a whole, but for .json.
 
     Lines of a .txt file become `{"text": line}`; empty lines are skipped. A line that is no valid JSON gives
     an `Unreadable`.
+
+    Args:
+        path: The file.
+        column: The one column that is read of a table, as it stands; empty, or not in the table: all columns.
 
     Raises:
         UserError: the file is missing, empty, or of a kind that is not known.
@@ -51,10 +55,10 @@ def read_records(path: str | Path) -> Iterator[Record]:
     ending = path.suffix.lower()
     check_file(path)
     if ending == ".parquet":
-        return read_parquet(path)
+        return read_parquet(path, column)
     encoding = find_encoding(path)
     if ending in (".csv", ".tsv"):
-        return read_csv(path, encoding)
+        return read_csv(path, encoding, column)
     if ending in (".txt", ".md"):
         return ((line, {"text": text}) for line, text in read_lines(path, encoding))
     return read_json(path, encoding)
@@ -193,8 +197,11 @@ def decode_at(decoder: JSONDecoder, text: str, place: int) -> tuple[Any, int, st
         return None, place, "is not valid JSON: it is nested too deeply"
 
 
-def read_csv(path: Path, encoding: str) -> Iterator[Record]:
-    """Rows of a table as mappings; a cell that holds a JSON list, such as messages, is decoded."""
+def read_csv(path: Path, encoding: str, column: str = "") -> Iterator[Record]:
+    """Rows of a table as mappings; a cell that holds a JSON list, such as messages, is decoded.
+
+    Where there is the column `column` the mappings have it alone, and it is not decoded.
+    """
     csv.field_size_limit(1 << 30)
     with path.open(encoding=encoding, newline="") as file:
         header = file.readline()
@@ -212,7 +219,10 @@ def read_csv(path: Path, encoding: str) -> Iterator[Record]:
                     reason = f"has {len(row)} cells, but the header has {len(names)}"
                     yield line, Unreadable(reason)
                     continue
-                yield line, {name: decoded(cell) for name, cell in zip(names, row, strict=True)}
+                if column in names:
+                    yield line, {column: row[names.index(column)]}
+                else:
+                    yield line, {name: decoded(cell) for name, cell in zip(names, row, strict=True)}
         except csv.Error as error:
             yield reader.line_num, Unreadable(f"is not valid CSV: {error}")
 
@@ -227,14 +237,15 @@ def decoded(cell: str) -> Any:
     return cell
 
 
-def read_parquet(path: Path) -> Iterator[Record]:
-    """Rows of a Parquet file as mappings."""
+def read_parquet(path: Path, column: str = "") -> Iterator[Record]:
+    """Rows of a Parquet file as mappings; where there is the column `column`, nothing else is read."""
     import pyarrow.parquet
 
     try:
         file = pyarrow.parquet.ParquetFile(path)
         number = 0
-        for batch in file.iter_batches(batch_size=1000):
+        columns = [column] if column in file.schema_arrow.names else None
+        for batch in file.iter_batches(batch_size=1000, columns=columns):
             for row in batch.to_pylist():
                 number += 1
                 yield number, row

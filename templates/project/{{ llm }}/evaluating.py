@@ -17,6 +17,8 @@ from .learned_text import Ending
 from .metrics import Metrics, exact_match, text_metrics
 from .text_model import TextModel
 
+MANY_CUT = 0.05  # share of the answers: more that are cut make the exact match too low
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -25,6 +27,8 @@ class Answer:
     prompt: str
     expected: str
     answer: str
+    cut: bool = False
+    """Whether it ends where no more was allowed, rather than where the model ended it."""
 
 
 def measure_text(model: TextModel, texts: Sequence[str], *, context: int, batch_size: int = 16) -> Metrics:
@@ -94,7 +98,8 @@ def measure_chats(
 ) -> tuple[Metrics, list[Answer]]:
     """Loss on the assistant's turns, and of `answers` conversations how often the last turn is exact.
 
-    Thoughts before an answer (`<think>`) need not be the same.
+    Thoughts before an answer (`<think>`) need not be the same. An answer that is cut is as it is: mostly
+    wrong; `answers_cut` counts them.
 
     Args:
         model: What is measured.
@@ -114,7 +119,7 @@ def measure_chats(
         exact = exact_match(
             [without_thoughts(one.answer) for one in given], [without_thoughts(one.expected) for one in given]
         )
-        figures = {"exact_match": exact, **figures}
+        figures = {"exact_match": exact, "answers_cut": sum(one.cut for one in given), **figures}
     return figures, given
 
 
@@ -137,15 +142,26 @@ def answer_all(model: TextModel, conversations: Sequence[Conversation], longest:
     fitting = [
         index for index, prompt in enumerate(prompts) if len(model.encode(prompt).tokens) < model.context
     ]
-    texts = model.generate([prompts[index] for index in fitting], greedy(longest))
+    written = model.write([prompts[index] for index in fitting], greedy(longest))
     return [
         Answer(
             last_question(conversations[index].messages[:-1]),
             conversations[index].messages[-1]["content"].strip(),
-            text.strip(),
+            one.text.strip(),
+            one.cut,
         )
-        for index, text in zip(fitting, texts, strict=True)
+        for index, one in zip(fitting, written, strict=True)
     ]
+
+
+def say_cut(answers: Sequence[Answer], longest: int) -> None:
+    """Say how many answers were cut, where it is more than a few."""
+    cut = sum(one.cut for one in answers)
+    if cut > MANY_CUT * len(answers):
+        say(
+            f"{cut:,} of {len(answers):,} answers were cut at {longest:,} tokens, and count as wrong: raise "
+            "answer_tokens, so that they can end."
+        )
 
 
 def last_question(messages: Sequence[Message]) -> str:

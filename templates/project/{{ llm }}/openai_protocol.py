@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from .chat_formats import parse_turn
 from .chat_template import Message
 from .config import SamplingConfig
 from .data_files import BadLine
+from .text_pieces import Piece, joined
 
 SAMPLED = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "seed")
 NOT_SUPPORTED: dict[str, tuple[Any, ...]] = {
@@ -89,6 +90,8 @@ class Request(BaseModel):
     def sampling(self, default: SamplingConfig) -> SamplingConfig:
         """How to choose tokens: `default` where the request says nothing. Raises ApiError."""
         limit, most = self.longest()
+        if most == 0:  # which would mean the rest of the context
+            raise ApiError(400, f"{limit} is 0: it must be 1 or more.", param=limit)
         asked: dict[str, Any] = {name: getattr(self, name) for name in SAMPLED}
         if self.top_p == 0:  # the likeliest token
             asked |= {"top_p": None, "temperature": 0.0}
@@ -162,19 +165,31 @@ class Answers:
             "model": model,
         }
 
-    def whole(self, text: str, finish_reason: str, usage: Mapping[str, int]) -> dict[str, Any]:
-        """The answer in one piece."""
-        content = {"message": {"role": "assistant", "content": text}} if self.chat else {"text": text}
+    def whole(self, pieces: Sequence[Piece], finish_reason: str, usage: Mapping[str, int]) -> dict[str, Any]:
+        """The answer at once; a thought before it stands in `reasoning_content`, as DeepSeek and vLLM do."""
+        thought, text = joined(pieces)
+        message = {"role": "assistant", "content": text}
+        if thought:
+            message["reasoning_content"] = thought
+        content: dict[str, Any] = {"message": message} if self.chat else {"text": text}
         kind = "chat.completion" if self.chat else "text_completion"
         choices = [choice(content, finish_reason)]
         return {**self.head, "object": kind, "choices": choices, "usage": dict(usage)}
 
-    def piece(self, text: str, finish_reason: str | None = None, *, first: bool = False) -> str:
-        """An event with the next piece of text, the first or the last one included."""
+    def first(self) -> str:
+        """The event before the pieces of a chat's answer."""
+        return self.event([choice({"delta": {"role": "assistant", "content": ""}}, None)])
+
+    def piece(self, piece: Piece) -> str:
+        """An event with the next piece of text."""
         if not self.chat:
-            return self.event([choice({"text": text}, finish_reason)])
-        delta = {"role": "assistant", "content": ""} if first else {"content": text} if text else {}
-        return self.event([choice({"delta": delta}, finish_reason)])
+            return self.event([choice({"text": piece.text}, None)])
+        name = "reasoning_content" if piece.thought else "content"
+        return self.event([choice({"delta": {name: piece.text}}, None)])
+
+    def last(self, finish_reason: str) -> str:
+        """The event after the pieces."""
+        return self.event([choice({"delta": {}} if self.chat else {"text": ""}, finish_reason)])
 
     def usage(self, usage: Mapping[str, int]) -> str:
         """The event with the numbers of tokens, after the last piece."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from .bases import resolve_model
 from .chat_template import Message
-from .config import TrainConfig
+from .config import SamplingConfig, TrainConfig
 from .errors import UserError
 from .run_selection import MODEL
 from .runs import open_run
+from .text_pieces import Piece, Written, divide
 
 if TYPE_CHECKING:
     from .text_model import TextModel
@@ -20,14 +23,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A model, and whether it was taught to chat."""
+    """A model, whether it was taught to chat, and the system message that it was taught with."""
 
     model: TextModel
     chats: bool
+    system: str = ""
 
     def prompt(self, messages: Sequence[Message]) -> str:
         """What the model reads: the messages in its chat template; else the last one, which it continues."""
         return self.model.render(list(messages), True) if self.chats else messages[-1]["content"]
+
+    def stream(
+        self, messages: Sequence[Message], sampling: SamplingConfig
+    ) -> Generator[Piece, None, Written]:
+        """Yield what the model answers piece by piece, and return the whole as it was written."""
+        prompt = self.prompt(messages)
+        return divide(self.model.stream(prompt, sampling), prompt)
 
     def length(self, messages: Sequence[Message]) -> int:
         """Tokens of `prompt`."""
@@ -40,7 +51,8 @@ def open_model(run: str) -> OpenedModel:
 
     folder = resolve_model(run, "train", "finetune", "align")
     model = open_text_model(folder)
-    return OpenedModel(model, model.has_chat_template and not only_pretrained(Path(folder)))
+    chats = model.has_chat_template and not only_pretrained(Path(folder))
+    return OpenedModel(model, chats, taught_system(Path(folder)))
 
 
 def only_pretrained(model: Path) -> bool:
@@ -51,10 +63,38 @@ def only_pretrained(model: Path) -> bool:
     return run.stage == "train" and not run.read_config(TrainConfig).base
 
 
+def taught_system(model: Path) -> str:
+    """The system message that conversations without one were learned with; empty: none.
+
+    That of the run that the model lies in, or of the nearest one before it that had any: it may have been
+    aligned or exported since.
+    """
+    while model.name == MODEL and (config := model.parent / "config.yaml").is_file():
+        settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+        data = settings.get("chats") or settings.get("pairs") or {}
+        if data.get("system"):
+            return str(data["system"])
+        model = Path(settings.get("base") or settings.get("run") or "")
+    return ""
+
+
+def with_system(messages: Sequence[Message], system: str) -> list[Message]:
+    """The messages after a system message, where they have none of their own."""
+    if not system or messages[0]["role"] == "system":
+        return list(messages)
+    return [{"role": "system", "content": system}, *messages]
+
+
 def conversation(text: str, system: str = "") -> list[Message]:
     """One question of the user, after a system message where there is one."""
-    before: list[Message] = [{"role": "system", "content": system}] if system else []
-    return [*before, {"role": "user", "content": text}]
+    return with_system([{"role": "user", "content": text}], system)
+
+
+def cut_by(written: Written, sampling: SamplingConfig) -> str:
+    """What cut a text short, in words."""
+    if written.tokens == sampling.max_new_tokens:
+        return f"cut at {written.tokens:,} tokens (sampling.max_new_tokens)"
+    return f"cut after {written.tokens:,} tokens, where the context is full"
 
 
 def check_length(opened: OpenedModel, messages: Sequence[Message], what: str) -> None:

@@ -13,6 +13,14 @@ from .report import Rows, Section, write_report
 from .runs import Run
 
 SHOWN_ANSWERS = 40
+PAIRED = (
+    "Reward accuracy is the share of pairs whose better answer is the likelier one; margin how much "
+    "likelier, in nats; the chosen loss that of the better answers, in nats per token. "
+)
+UNPAIRED = (
+    "The good and the bad loss are those of good and bad answers, in nats per token; the margin is how much "
+    "higher that of the bad ones is. "
+)
 
 
 def training_page(run: Run, figures: Mapping[str, Metrics], continued: Mapping[str, str]) -> Path:
@@ -102,11 +110,17 @@ def wrong_answers(answers: Sequence[Answer]) -> Section:
 
 def explain(figures: Metrics) -> str:
     """What the figures mean."""
-    exact = "The exact match is the share of answers that are, letter for letter, what is expected. "
-    return (exact if "exact_match" in figures else "") + (
+    exact = (
+        "The exact match is the share of answers that are, letter for letter, what is expected; answers cut "
+        "were longer than they may be (answer_tokens), and count as wrong. "
+    )
+    words = PAIRED if "reward_accuracy" in figures else UNPAIRED if "good_loss" in figures else ""
+    words += exact if "exact_match" in figures else ""
+    loss = (
         "The loss is the mean of -ln(probability) of each token; perplexity is e to its power: among how "
         "many tokens the model hesitates."
     )
+    return words + (loss if "loss" in figures else "")
 
 
 def comparison(title: str, text: str, figures: Mapping[str, Metrics]) -> Section:

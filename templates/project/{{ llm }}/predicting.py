@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from .config import PredictConfig
 from .console import console, say
 from .data_files import BadLine, Unreadable, named_lines, place_name, read_records
 from .errors import UserError
-from .opened_model import OpenedModel, check_length, conversation, open_model
+from .opened_model import OpenedModel, check_length, conversation, cut_by, open_model, with_system
 from .runs import new_run, write_atomically
+from .text_pieces import Piece, Written, divided
 
 AT_ONCE = 32  # prompts answered side by side
 SHOWN = 100  # characters of an answer in the console
@@ -25,58 +27,89 @@ FIELDS = ("prompt", "text", "question")
 
 
 def predict(config: PredictConfig) -> Path:
-    """Answer the prompt or the file of prompts, and write a CSV file with the columns prompt and prediction.
+    """Answer the prompt or the file of prompts, and write a CSV file: prompt, prediction, finish_reason.
 
-    A model that has learned no chats continues each prompt as plain text. Raises UserError.
+    A further column has the thoughts (reasoning_content), where a model thinks before it answers. A model
+    that has learned no chats continues each prompt as plain text. Raises UserError.
     """
-    chats = [(0, conversation(config.prompt, config.system))] if config.prompt else read_prompts(config)
+    asked = [(0, conversation(config.prompt))] if config.prompt else read_prompts(config)
     opened = open_model(config.run)
+    chats = [(line, with_system(messages, config.system or opened.system)) for line, messages in asked]
     if not opened.chats:
         say(f"{opened.model.name} was not taught to chat: it continues each prompt as plain text.")
     for line, messages in chats:
         what = f"{config.input}: the prompt in {place_name(config.input)} {line}" if line else "The prompt"
         check_length(opened, messages, what)
     prompts = [messages[-1]["content"] for _, messages in chats]
-    answers: list[str] = []
+    answers: list[Prediction] = []
     output = output_file(config)
     try:
         if config.prompt:
-            answers.append(show(opened.model.stream(opened.prompt(chats[0][1]), config.sampling)).strip())
+            written = show(opened.stream(chats[0][1], config.sampling))
+            answers.append(Prediction.of(written, opened.prompt(chats[0][1])))
         else:
             answer_all(opened, [messages for _, messages in chats], config, answers)
     finally:
         if answers:  # also those given before Ctrl-C
             write_answers(output, prompts, answers)
     say(f"{len(answers):,} of {len(prompts):,} prompts answered by {opened.model.name}: {output}")
+    cut = [one.written for one in answers if one.written.cut]
+    if cut and opened.chats:
+        first = cut_by(cut[0], config.sampling)
+        say(f"{len(cut):,} of them are incomplete (finish_reason: length), the first {first}.")
     return output
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """What the model has written, and the thought and the answer in it."""
+
+    written: Written
+    thought: str
+    said: str
+
+    @classmethod
+    def of(cls, written: Written, prompt: str) -> Prediction:
+        """Read what was written after a prompt."""
+        thought, said = divided(written.text, prompt)
+        return cls(written, thought, said.strip())
+
+
 def answer_all(
-    opened: OpenedModel, chats: Sequence[Sequence[Message]], config: PredictConfig, answers: list[str]
+    opened: OpenedModel, chats: Sequence[Sequence[Message]], config: PredictConfig, answers: list[Prediction]
 ) -> None:
     """Append an answer for each conversation to `answers`, and show its beginning."""
     for start in range(0, len(chats), AT_ONCE):
         batch = chats[start : start + AT_ONCE]
-        texts = opened.model.generate([opened.prompt(messages) for messages in batch], config.sampling)
-        for messages, text in zip(batch, texts, strict=True):
-            answers.append(text.strip())
+        prompts = [opened.prompt(messages) for messages in batch]
+        written = opened.model.write(prompts, config.sampling, first=start)
+        for messages, prompt, text in zip(batch, prompts, written, strict=True):
+            answers.append(Prediction.of(text, prompt))
             beginning = f"{len(answers):,}/{len(chats):,}  {one_line(messages[-1]['content'], SHOWN // 2)}"
-            write(f"{beginning} → {one_line(text, SHOWN)}\n")
+            write(f"{beginning} → {one_line(answers[-1].said, SHOWN)}\n")
 
 
-def show(pieces: Iterable[str]) -> str:
-    """Write the pieces of a text to the console as they come; gives the whole text."""
-    text = ""
-    for piece in pieces:
-        write(piece if text else piece.lstrip())
-        text += piece
-    write("\n")
-    return text
+def show(pieces: Generator[Piece, None, Written]) -> Written:
+    """Write an answer to the console as it comes, dimmed where the model thinks; gives the whole of it."""
+    before: Piece | None = None
+    while True:
+        try:
+            piece = next(pieces)
+        except StopIteration as end:
+            write("\n")
+            written: Written = end.value
+            return written
+        if before is None:
+            piece = piece._replace(text=piece.text.lstrip())
+        elif before.thought and not piece.thought:
+            write("\n\n")
+        write(piece.text, "dim" if piece.thought else "")
+        before = piece
 
 
-def write(text: str) -> None:
+def write(text: str, style: str = "") -> None:
     """Write to the console as it is, without a line end."""
-    console.print(Text(text), end="", soft_wrap=True, highlight=False)
+    console.print(Text(text, style), end="", soft_wrap=True, highlight=False)
 
 
 def one_line(text: str, length: int) -> str:
@@ -91,7 +124,7 @@ def read_prompts(config: PredictConfig) -> list[tuple[int, list[Message]]]:
     mistakes: list[tuple[int, str]] = []
     for line, record in read_records(config.input):
         try:
-            prompts.append((line, messages_of(record, config.system)))
+            prompts.append((line, messages_of(record)))
         except BadLine as mistake:
             mistakes.append((line, str(mistake)))
     if mistakes:
@@ -101,7 +134,7 @@ def read_prompts(config: PredictConfig) -> list[tuple[int, list[Message]]]:
     return prompts
 
 
-def messages_of(record: Any, system: str) -> list[Message]:
+def messages_of(record: Any) -> list[Message]:
     """The messages of one record, up to the last that is not the assistant's. Raises BadLine."""
     if isinstance(record, Unreadable):
         raise BadLine(record.reason)
@@ -111,7 +144,7 @@ def messages_of(record: Any, system: str) -> list[Message]:
         raise BadLine("is no JSON object with a field prompt or messages")
     name = next((name for name in FIELDS if isinstance(record.get(name), str)), None)
     if name:
-        messages = conversation(record[name], system)
+        messages = conversation(record[name])
     else:
         found = format_of(record)
         if found is None:
@@ -121,8 +154,6 @@ def messages_of(record: Any, system: str) -> list[Message]:
             messages.pop()
         if not messages:
             raise BadLine("has no message of a user")
-        if system and messages[0]["role"] != "system":
-            messages.insert(0, {"role": "system", "content": system})
     if not messages[-1]["content"].strip():
         raise BadLine("has an empty prompt")
     return messages
@@ -135,17 +166,28 @@ def output_file(config: PredictConfig) -> Path:
         output /= "predictions.csv"
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
+        output.open("a", encoding="utf-8").close()  # said before minutes of answering, not after
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}.") from error
     return output
 
 
-def write_answers(output: Path, prompts: Sequence[str], answers: Sequence[str]) -> None:
-    """Write the table of prompts and answers. Raises UserError."""
+def write_answers(output: Path, prompts: Sequence[str], answers: Sequence[Prediction]) -> None:
+    """Write the table of prompts and answers, with the thoughts where there are any. Raises UserError."""
+    rows = [
+        {
+            "prompt": prompt,
+            "reasoning_content": one.thought,
+            "prediction": one.said,
+            "finish_reason": one.written.finish_reason,
+        }
+        for prompt, one in zip(prompts, answers, strict=False)
+    ]
+    names = [name for name in rows[0] if name != "reasoning_content" or any(row[name] for row in rows)]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["prompt", "prediction"])
-    writer.writerows(zip(prompts, answers, strict=False))
+    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     try:
         write_atomically(output, text.getvalue())
     except OSError as error:

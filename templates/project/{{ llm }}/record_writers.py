@@ -93,6 +93,8 @@ def write_parquet(records: Records, path: Path) -> int:
     def column(value: Any) -> pyarrow.DataType:
         if isinstance(value, str):
             return text
+        if isinstance(value, bool):
+            return pyarrow.bool_()
         if value and isinstance(value[0], dict):  # turns, of which a few may have a weight
             kinds = {**dict.fromkeys(value[0], text), "weight": pyarrow.int8()}
             return pyarrow.list_(pyarrow.struct(list(kinds.items())))

@@ -35,7 +35,8 @@ from .openai_protocol import (
     describe_model,
     sent,
 )
-from .opened_model import OpenedModel, open_model
+from .opened_model import OpenedModel, open_model, with_system
+from .text_pieces import Piece
 
 PATIENCE = 3  # seconds that connections have to close when the server is stopped
 WAITING = 64  # connections that may wait to be taken
@@ -87,7 +88,7 @@ def make_app(opened: OpenedModel, config: ServeConfig, ready: str = "") -> fasta
 
     @v1.post("/chat/completions", response_model=None)
     async def chat(request: ChatRequest, connection: fastapi.Request) -> Response:
-        messages = request.conversation()
+        messages = with_system(request.conversation(), config.system or opened.system)
         return await respond(request, opened.prompt(messages), connection, Answers(name, chat=True))
 
     @v1.post("/completions", response_model=None)
@@ -99,20 +100,21 @@ def make_app(opened: OpenedModel, config: ServeConfig, ready: str = "") -> fasta
     ) -> Response:
         check_name(request.model)
         request.refuse_what_is_not_supported()
-        answer = Answer(opened, prompt, request.sampling(config.sampling), request.stops())
+        sampling, stops = request.sampling(config.sampling), request.stops()
+        answer = Answer(opened, prompt, sampling, stops, chat=answers.chat)
         if request.stream:
             usage = bool(request.stream_options and request.stream_options.include_usage)
             events = stream_events(writer, answer, answers, usage)
             return StreamingResponse(
                 events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"}
             )
-        text = ""
+        written: list[Piece] = []
         async with aclosing(writer.write(answer)) as pieces:
             async for piece in pieces:
-                text += piece
+                written.append(piece)
                 if await connection.is_disconnected():
                     return Response(status_code=499)  # nobody reads it
-        return JSONResponse(answers.whole(text, answer.finish_reason, answer.usage()))
+        return JSONResponse(answers.whole(written, answer.finish_reason, answer.usage()))
 
     app.include_router(v1)
     if config.allow_origins:  # otherwise browsers keep the answers from every page but the server's own
@@ -129,11 +131,11 @@ async def stream_events(
     """Yield the events of an answer in pieces."""
     try:
         if answers.chat:
-            yield answers.piece("", first=True)
+            yield answers.first()
         async with aclosing(writer.write(answer)) as pieces:
             async for piece in pieces:
                 yield answers.piece(piece)
-        yield answers.piece("", answer.finish_reason)
+        yield answers.last(answer.finish_reason)
         if with_usage:
             yield answers.usage(answer.usage())
         yield DONE

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .baseline import KneserNey
-from .bases import base_of, short_name
+from .bases import base_of, resolve_model, short_name
 from .chat_template import is_learned
 from .commands import AFTER, BEFORE, command, settings
 from .config import ChatDataConfig, EvalConfig, FinetuneConfig, PredictConfig, TrainConfig
 from .console import print_table, say
-from .conversations import Conversation, Splits, read_conversations, split_conversations
-from .corpus import TextSplits, find_files, read_corpus, split_corpus
+from .conversations import Conversation, Splits
+from .corpus import TextSplits, find_files
 from .data_check import check_conversations
 from .decoder_presets import sized
 from .device import prepare as prepare_device
@@ -30,16 +30,18 @@ from .evaluating import (
     encode_all,
     measure_chats,
     measure_text,
+    say_cut,
     some_of,
 )
 from .examples import Example, hold_thoughts, text_blocks
 from .fingerprints import fingerprint
+from .held_out import count, measure, read_chats, read_texts
 from .method_config import MethodConfig
 from .metrics import HIGHER_IS_BETTER, Metrics
 from .pages import evaluation_page, finetuning_page, training_page
 from .predicting import predict
-from .run_selection import MODEL, find_run, start
-from .runs import Run, new_run, open_run
+from .run_selection import MODEL, start
+from .runs import Run, new_run
 from .text_model import TextModel, open_text_model
 from .tokenizer import train_tokenizer
 from .trainee import Trainee, new_trainee, open_trainee
@@ -87,17 +89,6 @@ def train(config: TrainConfig) -> Run:
     print_figures(f"{sum(map(len, held_out)):,} characters of held-out text", figures)
     say(f"Report: {training_page(this_run, figures, continued)}")
     return this_run
-
-
-def read_texts(config: TrainConfig) -> TextSplits:
-    """Read the corpus and divide it, before anything is learned from it."""
-    texts = split_corpus(read_corpus(config.corpus), config.corpus)
-    sizes = ", ".join(
-        f"{sum(map(len, part)):,} {name}"
-        for name, part in (("train", texts.train), ("validation", texts.validation), ("test", texts.test))
-    )
-    say(f"Characters of text: {sizes}.")
-    return texts
 
 
 def make_model(config: TrainConfig, texts: TextSplits, run: Run) -> Trainee:
@@ -150,6 +141,7 @@ def finetune(config: FinetuneConfig) -> Run:
 
     model = trainee.text_model()
     after, said_after, answers = measure_and_ask(model, chats.test, encoded.test, prompts, config)
+    say_cut(answers, config.answer_tokens)
     figures = {BEFORE: before, AFTER: after}
     sides = [
         {"prompt": prompt, BEFORE: old, AFTER: new}
@@ -243,64 +235,41 @@ def open_for_finetuning(config: FinetuneConfig, method: MethodConfig, chats: Spl
 
 
 def evaluate(config: EvalConfig) -> Run:
-    """Measure a model on text or conversations that it has not learned from."""
-    evaluated = find_run(config.run, "train", "finetune", "align")
-    model = open_text_model(evaluated.folder / MODEL)
-    this_run = new_run("evaluate", replace(config, run=evaluated.folder.as_posix()))
-    answers: Sequence[Answer] = ()
-    if evaluated.stage == "train":
-        base = evaluated.read_config(TrainConfig)
-        texts: Sequence[str] = getattr(read_texts(base), config.part)
-        figures = measure_text(model, texts, context=sized(base.model).context, batch_size=config.batch_size)
-        what = f"{sum(map(len, texts)):,} characters"
-    else:
-        chats = chat_settings(evaluated)
-        conversations = getattr(read_chats(chats), config.part)
-        figures, answers = measure_chats(
-            model,
-            conversations,
-            encode_all(conversations, model, chats),
-            answers=config.answers,
-            answer_tokens=config.answer_tokens,
-            batch_size=config.batch_size,
-        )
-        what = f"{len(conversations):,} conversations"
-    harness = run_harness(model, config.harness) if config.harness else {}
+    """Measure a model on text, conversations or pairs that it has not learned from."""
+    folder = resolve_model(config.run, "train", "finetune", "align")
+    model = open_text_model(folder, hub=config.hub)
+    measured = measure(model, folder, config)
+    this_run = new_run("evaluate", replace(config, run=short_name(folder)))
+    figures: dict[str, float] = {}
+    for one in measured:  # of pairs and conversations no figures have the same name
+        figures |= one.figures
+    answers = [answer for one in measured for answer in one.answers]
+    harness = run_harness(model, config) if config.harness else {}
+    file = config.chats.file or config.pairs.file or ", ".join(config.corpus.files)
+    part = "test" if file else config.part
     this_run.save_metrics(
         {
             "stage": "evaluate",
-            "run": evaluated.folder.as_posix(),
-            "kind": "text" if evaluated.stage == "train" else "chat",
-            config.part: figures,
+            "run": short_name(folder),
+            "kind": " and ".join(one.kind for one in measured),
+            "file": file or None,
+            part: figures,
             "harness": harness,
         }
     )
-    print_figures(f"{what}, {config.part} part, {evaluated.folder.as_posix()}", {NETWORK: figures})
+    for one in measured:
+        print_figures(f"{one.what}, {file or f'{part} part'}, {short_name(folder)}", {NETWORK: one.figures})
     if harness:
         print_figures("lm-evaluation-harness", harness)
     say(f"Report: {evaluation_page(this_run, figures, answers, harness)}")
     return this_run
 
 
-def run_harness(model: TextModel, tasks: Sequence[str]) -> Mapping[str, Metrics]:
+def run_harness(model: TextModel, config: EvalConfig) -> Mapping[str, Metrics]:
     """Figures of lm-evaluation-harness, by task."""
     from .harness import evaluate_with_harness  # an optional package
 
-    return evaluate_with_harness(model, tasks)
-
-
-def read_chats(config: ChatDataConfig) -> Splits:
-    """Read the conversations and divide them."""
-    chats = split_conversations(read_conversations(config), config)
-    say("Conversations: " + ", ".join(f"{number:,} {part}" for part, number in count(chats).items()) + ".")
-    return chats
-
-
-def chat_settings(run: Run) -> ChatDataConfig:
-    """The conversations of the fine-tuning that a model went through, be it aligned afterwards or not."""
-    while run.stage == "align":
-        run = open_run(Path(str(run.metrics()["base"])).parent)
-    return run.read_config(FinetuneConfig).chats
+    return evaluate_with_harness(model, config.harness, include=config.harness_include)
 
 
 def chat_files(config: ChatDataConfig) -> list[Path]:
@@ -314,10 +283,6 @@ def shown_prompts(conversations: Sequence[Conversation]) -> list[str]:
         for one in some_of(conversations, SHOWN)
     ]
     return [asked[0] for asked in questions if asked]
-
-
-def count(chats: Splits) -> dict[str, int]:
-    return {"train": len(chats.train), "validation": len(chats.validation), "test": len(chats.test)}
 
 
 def print_figures(title: str, figures: Mapping[str, Mapping[str, object]]) -> None:

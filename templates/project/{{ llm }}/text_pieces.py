@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+from .chat_template import THOUGHT, THOUGHT_END
 
 CHARACTERS_AT_ONCE = 1 << 22  # tokenised together: what a tokenizer says of their tokens takes some 200 MB
 UNFINISHED = "\ufffd"  # what a decoder writes for bytes that are not yet a whole character
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text that a model has written.
+
+    Attributes:
+        text: Without special tokens.
+        tokens: How many it has.
+        cut: Whether it ends where no more was allowed, rather than where the model ended it.
+    """
+
+    text: str
+    tokens: int
+    cut: bool
+
+    @property
+    def finish_reason(self) -> str:
+        """Why it ends, in the words of OpenAI's protocol."""
+        return "length" if self.cut else "stop"
+
+
+class Piece(NamedTuple):
+    """The next characters of an answer, or of the thought before it."""
+
+    text: str
+    thought: bool = False
 
 
 def text_pieces(tokens: Iterable[int], decode: Callable[[list[int]], str]) -> Iterator[str]:
@@ -39,3 +72,68 @@ def batches_of_text(texts: Iterable[str]) -> Iterator[list[str]]:
         size += len(text)
     if batch:
         yield batch
+
+
+def divide(pieces: Generator[str, None, Result], prompt: str) -> Generator[Piece, None, Result]:
+    """Tell the thought from the answer as a text comes, without the marks and the white space around them.
+
+    A thought begins where the prompt ends, if that opens it as DeepSeek R1's does, or with a `<think>` that
+    the model writes first, as Qwen 3 does; it ends at `</think>`. What may become a mark is held back.
+    """
+    ended: list[Result] = []
+
+    def given() -> Generator[str, None, None]:
+        ended.append((yield from pieces))
+
+    thought = prompt.rstrip().endswith(THOUGHT)
+    begun = trimmed = False
+    held = ""
+    with closing(given()) as texts:
+        for text in texts:
+            held += text
+            if not begun:
+                start = held.lstrip()
+                if THOUGHT.startswith(start):
+                    continue
+                begun = True
+                if start.startswith(THOUGHT):
+                    thought, held = True, start.removeprefix(THOUGHT)
+                trimmed = thought
+            if trimmed:
+                held = held.lstrip()
+            if thought and THOUGHT_END in held:
+                rest, _, held = held.partition(THOUGHT_END)
+                if rest.strip():
+                    yield Piece(rest.rstrip(), True)
+                thought, trimmed, held = False, True, held.lstrip()
+            clear = held
+            if thought:
+                clear = held[: len(held) - unclear(held, [THOUGHT_END])].rstrip()
+            if clear:
+                yield Piece(clear, thought)
+                held, trimmed = held[len(clear) :], False
+    if rest := held.rstrip() if thought else held:
+        yield Piece(rest, thought)
+    return ended[0]
+
+
+def divided(text: str, prompt: str) -> tuple[str, str]:
+    """The thought and the answer of a whole text; see `divide`."""
+
+    def whole() -> Generator[str, None, None]:
+        yield text
+
+    return joined(list(divide(whole(), prompt)))
+
+
+def joined(pieces: Sequence[Piece]) -> tuple[str, str]:
+    """The thought and the answer of which these are pieces."""
+    thought, said = ("".join(one.text for one in pieces if one.thought is kind) for kind in (True, False))
+    return thought, said
+
+
+def unclear(text: str, marks: Sequence[str]) -> int:
+    """How many characters at the end of `text` may be the beginning of one of the marks."""
+    most = max(map(len, marks), default=1) - 1
+    sizes = range(min(most, len(text)), 0, -1)
+    return next((size for size in sizes if any(mark.startswith(text[-size:]) for mark in marks)), 0)

@@ -1,7 +1,7 @@
 """The command line of every script: a thin layer over jsonargparse.
 
 Configuration files are read in order, then each `--config FILE`, then each `--section.field value`.
-What comes later wins.
+What comes later wins. With `--training.resume`, the run's own settings stand in place of the first files.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from .config_file import PROJECT, Given, convert, make_config, read_settings, to_yaml, unknown
 from .console import print_error, say
 from .errors import UserError
+from .run_selection import run_to_resume
 from .settings import NOT_SET, Setting, describe_type, settings_of
 
 Config = TypeVar("Config")
@@ -30,6 +31,7 @@ def parse(
     description: str,
     config_files: Sequence[str],
     argv: Sequence[str] | None = None,
+    stage: str = "",
 ) -> Config:
     """Return an instance of `config_class`, filled from files and the command line.
 
@@ -39,6 +41,7 @@ def parse(
         config_files: YAML files that are always read, relative to the project's folder; later ones win.
         argv: arguments without the program's name. None takes the real command line, and makes the project's
             folder the working directory, so that `data/table.csv` means the same wherever it was started.
+        stage: whose runs `training.resume` means; one that is resumed brings its own settings.
 
     Raises:
         UserError: for a file, name or value that is wrong.
@@ -51,13 +54,19 @@ def parse(
     options = list(split_arguments(argv, settings))
     asked = {option.name for option in options}
     files = [PROJECT / name for name in config_files]
-    files += [find_config(option.value) for option in options if option.name == "config"]
-    given = [one for file in files for one in read_settings(file, settings)]
-    given += [option for option in options if option.name in settings]
+    written = [one for file in files for one in read_settings(file, settings)]
+    files = [find_config(option.value) for option in options if option.name == "config"]
+    asked_for = [one for file in files for one in read_settings(file, settings)]
+    asked_for += [option for option in options if option.name in settings]
     if "help" in asked:
+        given = [*written, *asked_for]
         print_help(description, settings, {one.name: convert(one, settings[one.name]) for one in given})
         raise SystemExit(0)
-    config = make_config(config_class, given)
+    resume = [one for one in (*written, *asked_for) if one.name == "training.resume"][-1:]
+    if stage and resume and resume[0].value:
+        run = run_to_resume(stage, resume[0].value)
+        written = [*read_settings(run.folder / "config.yaml", settings), *resume]
+    config = make_config(config_class, [*written, *asked_for])
     if "print_config" in asked:
         say(to_yaml(config))
         raise SystemExit(0)
@@ -137,11 +146,16 @@ def run(main: Callable[[], object]) -> int:
         print_error(" ".join(["Interrupted.", *map(str, interruption.args)]))
         return 130
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        place = error.filename or Path.cwd()
+        if error.errno == errno.ENOSPC:
+            print_error(f"The disk is full ({place}): delete old folders in runs/ and start again.")
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR):
+            print_error(
+                f"{place} cannot be written or read ({error.strerror}): close it in other programs, or see "
+                "who may write there."
+            )
+        else:
             raise
-        print_error(
-            f"The disk is full ({error.filename or Path.cwd()}): delete old folders in runs/ and start again."
-        )
         return 2
     except Exception as error:
         if type(error).__name__ not in ("OutOfMemoryError", "ResourceExhaustedError"):

@@ -16,9 +16,10 @@ BEFORE, AFTER = "before fine-tuning", "after fine-tuning"
 
 
 def settings(config_class: type[Config], name: str, argv: Arguments) -> Config:
-    """The settings of a stage, from configs/NAME.yaml and the command line."""
+    """The settings of a stage, from configs/NAME.yaml (or the run that is resumed) and the command line."""
     description = (config_class.__doc__ or "").strip()
-    return parse(config_class, description=description, config_files=[f"configs/{name}.yaml"], argv=argv)
+    files = [f"configs/{name}.yaml"]
+    return parse(config_class, description=description, config_files=files, argv=argv, stage=name)
 
 
 def command(stage: Callable[[Config], object], config_class: type[Config], name: str) -> Callable[..., int]:

@@ -156,10 +156,8 @@ def convert(given: Given, setting: Setting) -> Any:
     """Return the value in the type that the setting has. Raises UserError."""
     value = given.value
     try:
-        if isinstance(value, str) and is_container(setting.type):  # from the command line: [64, 32] or 64,32
-            value = as_typed(yaml.compose(value, Loader=yaml.SafeLoader))
-            if isinstance(value, str):
-                value = as_typed(yaml.compose(f"[{value}]", Loader=yaml.SafeLoader))
+        if isinstance(value, str) and is_container(setting.type):
+            value = listed(value)
         if value is None and not allows_none(setting.type):
             raise ValueError("empty")
         parser = ArgumentParser(exit_on_error=False)
@@ -173,9 +171,25 @@ def convert(given: Given, setting: Setting) -> Any:
         ) from None
 
 
+def listed(text: str) -> Any:
+    """A list or mapping as the command line has it: `[64, 32]`, `64,32`, or a single item."""
+    try:
+        value = as_typed(yaml.compose(text, Loader=yaml.SafeLoader))
+        if isinstance(value, str):
+            value = as_typed(yaml.compose(f"[{text}]", Loader=yaml.SafeLoader))
+        return value
+    except yaml.YAMLError:
+        if text.startswith(("[", "{")):
+            raise
+        return [item.strip() for item in text.split(",")]  # * and *.txt, which have a meaning in YAML
+
+
 def unknown(name: str, settings: Iterable[str], dashes: str = "") -> str:
     """Say that there is no such setting, and which is nearest: as a whole, or by its last part."""
     known = list(settings)
+    if parts := [setting for setting in known if setting.startswith(f"{name}.")]:
+        some = ", ".join(f"{dashes}{part}" for part in parts[:3])
+        return f"{dashes}{name} is a group of settings: name one of them, such as {some}."
     found = closest(name, [*known, *{setting.rpartition(".")[0] for setting in known}])
     if not found:
         by_last_part = {setting.rpartition(".")[2]: setting for setting in known}

@@ -16,7 +16,6 @@ import json
 import os
 import re
 import shlex
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .config_file import closest, load_config, to_yaml
+from .console import say
 from .environment import describe_environment
 from .errors import UserError
 from .processes import FIRST_PROCESS, scratch_folder
@@ -72,20 +72,11 @@ class Run:
         return read_json(self.folder / "metrics.json")
 
     def resume_command(self, start: Sequence[str] = ("python",)) -> str:
-        """Return the command that goes on with this run: its stage's script, and the options of this one.
-
-        `flow.py` hands its options to the first stage only, so the later ones were started without any.
-        """
-        script, started = f"{self.stage}.py", Path(sys.argv[0]).name
-        words = sys.argv[1:] if started == script or (started == "flow.py" and self.stage == "train") else []
-        words = [word for word in words if not word.startswith("--training.resume=")]
-        while "--training.resume" in words:
-            place = words.index("--training.resume")
-            del words[place : place + 2]
+        """Return the command that goes on with this run, whose settings are in its folder."""
         # A run has config.yaml; a training with one of several seeds has a folder of its own within the run.
         places = (self.folder, *self.folder.parents)
         folder = next((place for place in places if (place / "config.yaml").exists()), self.folder)
-        return shlex.join([*start, script, *words, "--training.resume", folder.as_posix()])
+        return shlex.join([*start, f"{self.stage}.py", "--training.resume", folder.as_posix()])
 
     def log(self, epoch: float, values: Mapping[str, float]) -> None:
         """Write the row of an epoch, or of a part of one such as 0.25, to `history.csv`.
@@ -178,7 +169,13 @@ def latest_run(stage: str, holding: str = "") -> Run:
         script = {"evaluate": "eval"}.get(stage, stage)
         what = f" with {holding}" if holding else ""
         raise UserError(f"There is no {stage} run{what} in {RUNS.resolve()}: run {script}.py first.")
-    return (real or runs)[-1]
+    chosen = (real or runs)[-1]
+    if chosen is not runs[-1]:
+        say(
+            f"{chosen.folder.as_posix()} is taken: {runs[-1].folder.as_posix()} is newer, but only a trial "
+            "(max_steps, overfit_batches); name it to take it."
+        )
+    return chosen
 
 
 def age(folder: Path) -> tuple[str, int]:

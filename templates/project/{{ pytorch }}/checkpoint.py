@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .errors import UserError
+from .run_selection import check_same_rows
 
 History = list[dict[str, Any]]
 """One dictionary per validation, so per finished epoch, or every `eval_steps` steps: epoch, step, train_loss,
@@ -156,12 +157,7 @@ def load_state(
     file = folder / STATE_FILE
     tensors, metadata = _read(file)
     state = json.loads(metadata["state"])
-    for name, present in order.items():
-        if present != state["order"][name]:
-            raise UserError(
-                f"{file} comes from a training with {name} {state['order'][name]}, not {present}: "
-                "go on with the same data and settings, or begin a new run without --training.resume."
-            )
+    check_same_rows(file, state["order"], order)
     if state.get("frozen", "") not in ("", frozen_fingerprint(model)):
         raise UserError(
             f"{file} comes from a training that began with other frozen weights: go on from the same model, "

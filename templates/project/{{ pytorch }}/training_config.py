@@ -79,7 +79,8 @@ class TrainingConfig:
     `profile` of the run."""
 
     resume: str = ""
-    """Run folder to go on with, or `latest`; empty = a new run."""
+    """Run folder to go on with, or `latest`: with the settings it has, not those in configs/, but for
+    what the command line gives; empty = a new run."""
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the field, for a value that cannot work."""

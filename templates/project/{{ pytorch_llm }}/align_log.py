@@ -20,11 +20,18 @@ from .runs import Run
 
 
 class AlignLog(TrainerCallback):
-    """Follows a trainer of trl; has it save its state every `checkpoint_steps` steps, too, if not 0."""
+    """Follows a trainer of trl.
 
-    def __init__(self, run: Run, first_process: bool, checkpoint_steps: int = 0) -> None:
+    Has it save its state every `checkpoint_steps` steps, too, and stop after `patience` epochs without a
+    better validation loss; neither if 0.
+    """
+
+    def __init__(
+        self, run: Run, first_process: bool, *, checkpoint_steps: int = 0, patience: int = 0
+    ) -> None:
         self.run = run
         self.checkpoint_steps = checkpoint_steps
+        self.patience = patience
         self.first_process = first_process
         self.bar = progress()
         self.bar.disable = not first_process
@@ -78,7 +85,15 @@ class AlignLog(TrainerCallback):
         metrics: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Write the row of an epoch; the one before training has the number 0."""
+        """Write the row of an epoch; the one before training has the number 0. Perhaps stop early.
+
+        transformers' own early stopping begins to count anew in a resumed training; `state` is saved.
+        """
+        losses = [row["eval_loss"] for row in state.log_history if "eval_loss" in row]
+        best = losses.index(min(losses)) + 1
+        tired = 0 < self.patience <= len(losses) - best
+        if tired:
+            control.should_training_stop = True
         if not self.first_process or not metrics:
             return
         epoch = epoch_of(state) if self.losses else 0
@@ -90,6 +105,8 @@ class AlignLog(TrainerCallback):
         self.run.log(epoch, row)
         loss = f"loss {row['train_loss']:.4g}  " if self.losses else ""
         say(f"epoch {epoch:3}  {loss}validation {row['validation_loss']:.4g}")
+        if tired:
+            say(f"Stopped: no better value in {self.patience} epochs; kept epoch {best}.")
         self.losses.clear()
         self.began = time.perf_counter()
 

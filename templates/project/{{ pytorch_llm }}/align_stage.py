@@ -16,25 +16,46 @@ from .console import print_table, say
 from .conversations import Preference, read_preferences
 from .device import make_accelerator
 from .device import prepare as prepare_device
+from .errors import UserError
 from .evaluating import greedy
 from .examples import hold_thoughts
 from .fingerprints import fingerprint
 from .methods import count_weights, save_model
-from .pages import texts
+from .pages import PAIRED, UNPAIRED, texts
+from .pairs import PairSplits, as_asked, fitting, kind_of, measure_preferences, split_pairs
 from .plots import plot_curves
-from .preference import PairSplits, as_asked, fitting, make_trainer, measure_pairs, split_pairs
+from .preference import advice_on_weights, make_trainer, share_of_batch
 from .report import Section, write_report
 from .run_selection import MODEL, start
 from .runs import Run
 from .training import first_process_path
 
 BEFORE, AFTER = "before", "after"
-HIGHER_IS_BETTER = {"reward accuracy": True, "margin": True, "chosen loss": False, "validation loss": False}
+HIGHER_IS_BETTER = {
+    "reward accuracy": True,
+    "margin": True,
+    "chosen loss": False,
+    "margin per token": True,
+    "good loss": False,
+    "bad loss": True,
+    "validation loss": False,
+}
+FORGETS = (
+    "Where the loss of the better answers rises, the model forgets how to speak: fewer epochs, a lower "
+    "learning rate or a higher beta keep it nearer to the base. "
+)
 
 
 def align(config: AlignConfig) -> Run:
-    """Learn from pairs of a better and a worse answer, and compare before and after."""
+    """Learn which answers are better, from pairs or from labels, and compare before and after."""
     pairs = read_preferences(config.pairs)
+    share_of_batch(config)  # refused before a model is loaded
+    paired = pairs[0].paired  # all are, or none
+    if config.loss != "kto" and not paired:
+        raise UserError(
+            f"{config.pairs.file} holds answers that are labelled good or bad, and {config.loss} needs pairs "
+            "(prompt, chosen, rejected): learn from them with --loss kto."
+        )
     prepare_device(config.training)
     config = replace(config, base=base_of("align", config, "finetune", "train"))
     if not config.training.resume:
@@ -47,28 +68,35 @@ def align(config: AlignConfig) -> Run:
         config.training,
         hub=config.hub,
         chat_template=config.pairs.chat_template,
-        thoughts=hold_thoughts(text for pair in pairs for text in (pair.chosen, pair.rejected)),
+        thoughts=hold_thoughts(text for pair in pairs for text, _ in pair.answers),
     )
     model = TextModel(base.model, base.tokenizer, name=base.source)
     longest = min(config.pairs.max_length, model.context)
     splits = choose([as_asked(pair, model.render) for pair in pairs], model, config, longest)
     this_run = start("align", config, config.training.resume)
-    this_run.record_data(fingerprint([Path(config.pairs.file)]))
+    data = fingerprint([Path(config.pairs.file)])
+    if config.training.resume and this_run.environment().get("data", data) != data:
+        raise UserError(
+            f"{config.pairs.file} has changed since {this_run.folder.as_posix()} was begun: take the same "
+            "pairs, or begin a new run without --training.resume."
+        )
+    this_run.record_data(data)
 
     shown = splits.test[: config.answers]
-    before, said_before = measure_pairs(model, splits.test, longest), answer_all(model, shown, config)
+    before = measure_preferences(model, splits.test, longest)
+    said_before = answer_all(model, shown, config)
     trained, losses = train(base, splits, config, this_run, longest)
-    save_model(trained, this_run.path(MODEL), base.source)
+    save_model(trained, this_run.path(MODEL), base.source, stops=model.stops)
     base.tokenizer.save_pretrained(this_run.path(MODEL))
 
     model = TextModel(trained, base.tokenizer, name=this_run.folder.as_posix())
-    after = measure_pairs(model, splits.test, longest)
+    after = measure_preferences(model, splits.test, longest)
     figures = {
         BEFORE: {**before, "validation_loss": losses[0]},
         AFTER: {**after, "validation_loss": losses[1]},
     }
     sides = [
-        {"prompt": pair.prompt[-1]["content"], BEFORE: old, AFTER: new, "better answer": pair.chosen}
+        {"prompt": pair.prompt[-1]["content"], BEFORE: old, AFTER: new, **known_answer(pair)}
         for pair, old, new in zip(shown, said_before, answer_all(model, shown, config), strict=True)
     ]
     this_run.save_metrics(
@@ -81,25 +109,39 @@ def align(config: AlignConfig) -> Run:
             "before": figures[BEFORE],
             "after": figures[AFTER],
             "answers": sides,
-            "better": {"metric": "reward_accuracy", "higher_is_better": True},
+            "better": {
+                "metric": "reward_accuracy" if paired else "margin_per_token",
+                "higher_is_better": True,
+            },
         }
     )
-    print_table(f"{len(splits.test):,} test pairs", [{"model": name, **one} for name, one in figures.items()])
-    say(f"Report: {alignment_page(this_run, figures, sides)}")
+    title = f"{len(splits.test):,} test {kind_of(pairs)}"
+    print_table(title, [{"model": name, **one} for name, one in figures.items()])
+    say(f"Report: {alignment_page(this_run, figures, sides, PAIRED if paired else UNPAIRED)}")
     return this_run
 
 
 def choose(pairs: list[Preference], model: Any, config: AlignConfig, longest: int) -> PairSplits:
-    """The pairs that are short enough, divided; and say how many there are."""
+    """The pairs or answers that are short enough, divided; and say how many there are."""
     usable = fitting(pairs, model, longest)
+    kind = kind_of(pairs)
     if len(usable) < len(pairs):
-        say(f"{len(pairs) - len(usable):,} of {len(pairs):,} pairs are left out: over {longest:,} tokens.")
+        say(f"{len(pairs) - len(usable):,} of {len(pairs):,} {kind} are left out: over {longest:,} tokens.")
     splits = split_pairs(usable, config.pairs)
     say(
-        f"Pairs: {len(splits.train):,} to learn from, {len(splits.validation):,} to validate, "
-        f"{len(splits.test):,} to test."
+        f"{kind.capitalize()}: {len(splits.train):,} to learn from, "
+        f"{len(splits.validation):,} to validate, {len(splits.test):,} to test."
     )
+    if config.loss == "kto" and (advice := advice_on_weights(splits.train, config)):
+        say(advice)
     return splits
+
+
+def known_answer(pair: Preference) -> dict[str, str]:
+    """The better answer, or the one with its label, for the report."""
+    if pair.paired:
+        return {"better answer": pair.chosen}
+    return {"labelled answer": pair.answers[0][0], "label": "good" if pair.chosen else "bad"}
 
 
 def train(
@@ -115,7 +157,12 @@ def train(
 
     accelerator = make_accelerator(config.training)
     folder = first_process_path(accelerator, run.path("checkpoints"))
-    log = AlignLog(run, accelerator.is_main_process, config.training.checkpoint_steps)
+    log = AlignLog(
+        run,
+        accelerator.is_main_process,
+        checkpoint_steps=config.training.checkpoint_steps,
+        patience=config.training.patience,
+    )
     shorter = f"a smaller pairs.max_length (now {config.pairs.max_length})"
     savings = [*smaller_batches(config.training), *less_memory(config.method), shorter]
     with quiet_trl(), explain_out_of_memory(savings):
@@ -151,8 +198,10 @@ def answer_all(model: Any, pairs: list[Preference], config: AlignConfig) -> list
     return [text.strip() for text in model.generate(prompts, greedy(config.answer_tokens))]
 
 
-def alignment_page(run: Run, figures: Mapping[str, Mapping[str, float]], sides: list[dict[str, str]]) -> Path:
-    """Before and after, the answers side by side, curves."""
+def alignment_page(
+    run: Run, figures: Mapping[str, Mapping[str, float]], sides: list[dict[str, str]], words: str
+) -> Path:
+    """Before and after, which `words` explain, the answers side by side, curves."""
     rows = [
         {"model": name, **{key.replace("_", " "): value for key, value in one.items()}}
         for name, one in figures.items()
@@ -164,18 +213,16 @@ def alignment_page(run: Run, figures: Mapping[str, Mapping[str, float]], sides: 
         [
             Section(
                 title="Before and after",
-                text="Test pairs, which training has not seen. Reward accuracy is the share of pairs whose "
-                "better answer is the likelier one; margin how much likelier, in nats. The chosen loss, that "
-                "of the better answers in nats per token, rises where a model forgets how to speak: fewer "
-                "epochs, a lower learning rate or a higher beta keep it nearer to the base. The validation "
-                "loss is that of preference tuning, on the pairs by which the best epoch was chosen.",
+                text=f"Those of the test part, which training has not seen. {words}{FORGETS}The validation "
+                "loss is that of preference tuning, on the part of the data by which the best epoch was "
+                "chosen.",
                 rows=rows,
                 higher_is_better=HIGHER_IS_BETTER,
             ),
             *texts("The same questions before and after", sides),
             Section(
                 title="Curves",
-                text="The loss of preference tuning on pairs; the model of the best epoch was kept. Epoch 0 "
+                text="The loss of preference tuning; the model of the best epoch was kept. Epoch 0 "
                 "is the base.",
                 figures={"Loss per epoch": curves},
             ),

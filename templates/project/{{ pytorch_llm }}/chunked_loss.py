@@ -38,6 +38,8 @@ def chunked_cross_entropy(
         softcap: Logits are softcap · tanh(logits / softcap), as in Gemma 2.
         chunk: Tokens whose logits are held at once.
     """
+    if not torch.is_grad_enabled():  # what `_ChunkedCrossEntropy` cannot see for itself
+        hidden, weight = hidden.detach(), weight.detach()
     if chunk is None:
         chunk = TOKENS_AT_ONCE_ON_GPU if hidden.is_cuda else TOKENS_AT_ONCE
     device = hidden.device.type

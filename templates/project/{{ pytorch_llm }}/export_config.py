@@ -20,11 +20,14 @@ class ExportConfig:
     output: str = ""
     """Folder to write into; empty: a new one in runs/."""
 
+    overwrite: bool = False
+    """Whether to write into a folder that holds files, and over those of the same name."""
+
     dtype: Literal["f32", "f16", "bf16", "q8_0"] = "bf16"
     """Number format of the weights; q8_0 (8 bits, blocks of 32 share a scale) only for gguf and ollama."""
 
     system: str = ""
-    """System message for Ollama; empty: none, or the chat template's own."""
+    """System message for Ollama; empty: that of the fine-tuning, or the chat template's own, if any."""
 
     temperature: float = 0.7
     """Temperature for Ollama, 0 or more; 0 always takes the likeliest token."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,9 @@ from .commands import command
 from .console import say
 from .errors import UserError
 from .export_config import ExportConfig
-from .methods import count_weights
+from .methods import count_weights, save_model
 from .model_folder import base_of, find_model, is_adapter, read_config
-from .opened_model import only_pretrained
-from .quiet import quiet_transformers
+from .opened_model import only_pretrained, taught_system
 from .runs import new_run, write_atomically
 from .text_model import stop_tokens
 
@@ -29,6 +29,8 @@ GGUF_FILE = "model.gguf"
 def export(config: ExportConfig) -> Path:
     """Write the model into a folder and say how to use it. Raises UserError."""
     source = resolve_model(config.run, "train", "finetune", "align")
+    taught = taught_system(Path(source))
+    config = replace(config, run=source, system=config.system or taught)
     folder = find_model(source)
     name = short_name(source).removeprefix("runs/")
     model = load_model(folder, dtype=stored_dtype(folder, config))
@@ -37,6 +39,8 @@ def export(config: ExportConfig) -> Path:
     if is_adapter(folder):
         say(f"The adapters of {folder} are merged into {base_of(folder)}.")
     check_room(output, count_weights(model)[1] * BYTES[config.dtype])
+    if taught and config.format != "ollama":
+        say(f"Other programs must be given the system message that it was fine-tuned with: {taught}")
     if config.format == "safetensors":
         save_safetensors(model, tokenizer, output, DTYPES[config.dtype])
         say(f"Written to {output}. Serve it: python serve.py --run {output}  (or: vllm serve {output})")
@@ -71,6 +75,8 @@ def output_folder(config: ExportConfig, source: Path) -> Path:
     output = Path(config.output) if config.output else new_run("export", config).path("model")
     if output.exists() and output.resolve() == source.resolve():
         raise UserError(f"output is {output}, the folder of the model itself: give another.")
+    if config.output and not config.overwrite and output.is_dir() and any(output.iterdir()):
+        raise UserError(f"output: {output} holds files already: name another folder or add --overwrite true.")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -90,9 +96,8 @@ def check_room(folder: Path, size: float) -> None:
 
 def save_safetensors(model: Any, tokenizer: Any, folder: Path, dtype: torch.dtype) -> None:
     """Write model and tokenizer as Hugging Face's libraries do."""
-    with quiet_transformers():
-        model.to(dtype).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+    save_model(model.to(dtype), folder, "", stops=stop_tokens(model, tokenizer))
+    tokenizer.save_pretrained(folder)
 
 
 def save_gguf(model: Any, tokenizer: Any, file: Path, dtype: str, name: str) -> None:

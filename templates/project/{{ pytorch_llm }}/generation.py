@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import random
 from collections.abc import Generator, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ def new_tokens(
     *,
     stops: AbstractSet[int],
     context: int,
+    numbers: Sequence[int],
     use_cache: bool = True,
 ) -> Generator[list[tuple[int, int]], None, None]:
     """Yield at each step the pairs (number of the prompt, its next token) of those that have not ended.
@@ -33,6 +33,7 @@ def new_tokens(
     Args:
         model: A causal language model of transformers, or one wrapped by peft.
         prompts: Tokens of each prompt, at least one each, fewer than `context`.
+        numbers: Of the prompts: their random numbers come from the seed and these.
         use_cache: Whether to keep keys and values; without it each step reads everything again.
     """
     device = next(model.parameters()).device
@@ -44,9 +45,9 @@ def new_tokens(
         ids[row, length - len(prompt) :] = torch.tensor(prompt)
         mask[row, length - len(prompt) :] = 1
     ids, mask = ids.to(device), mask.to(device)
-    dice = [random.Random(sampling.seed) for _ in prompts]
+    dice = [sampling.dice(number) for number in numbers]
     written: list[list[int]] = [[] for _ in prompts]
-    longest = [min(sampling.max_new_tokens, context - len(prompt)) for prompt in prompts]
+    longest = [sampling.longest(context - len(prompt)) for prompt in prompts]
     unread, cache = ids, None  # the tokens that the model has not read yet
     with evaluating(model):
         for step in range(max(longest)):
@@ -77,7 +78,7 @@ def new_tokens(
                 rows = [row for row, end in zip(rows, ended, strict=True) if not end]
                 ids, mask, chosen = ids[kept], mask[kept], chosen[kept]
                 if cache is not None:
-                    cache.batch_select_indices(kept)
+                    cache.reorder_cache(kept)  # which linear attention has, too
             mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
             if cache is None:
                 ids = torch.cat([ids, chosen[:, None]], dim=1)

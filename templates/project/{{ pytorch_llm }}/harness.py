@@ -6,6 +6,7 @@ https://github.com/EleutherAI/lm-evaluation-harness
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,19 +22,20 @@ from .text_model import TextModel
 BATCHES = (16, 4, 1)  # questions side by side: fewer where they need more memory than there is
 
 
-def evaluate_with_harness(
-    model: TextModel, tasks: Sequence[str], *, include: str | None = None
-) -> dict[str, Metrics]:
+def evaluate_with_harness(model: TextModel, tasks: Sequence[str], *, include: str = "") -> dict[str, Metrics]:
     """The figures of each task, as its authors define them.
 
     Args:
         model: Its adapters, if any, merged into it.
         tasks: Names, such as hellaswag or arc_easy; `lm-eval ls tasks` lists them.
-        include: Folder with tasks of one's own (YAML).
+        include: Folder with tasks of one's own (YAML); empty: none.
 
     Raises:
-        UserError: Where the package is missing, a task is unknown, or its questions cannot be fetched.
+        UserError: Where the package or the folder is missing, a task is unknown, or its questions cannot be
+            fetched.
     """
+    if include and not Path(include).is_dir():
+        raise UserError(f"harness_include: {include} is not a folder; give the one that holds your tasks.")
     try:
         from lm_eval import simple_evaluate
         from lm_eval.models.huggingface import HFLM
@@ -43,7 +45,7 @@ def evaluate_with_harness(
             f"Benchmarks need lm-evaluation-harness ({error.name} is missing): "
             "install it with `pip install lm-eval`."
         ) from None
-    manager = TaskManager(include_path=include)
+    manager = TaskManager(include_path=include or None)
     for task in tasks:
         if task not in manager.all_tasks:
             raise UserError(

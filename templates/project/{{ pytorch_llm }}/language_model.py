@@ -7,7 +7,7 @@ some at a time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from .chunked_loss import TOKENS_AT_ONCE, TOKENS_AT_ONCE_ON_GPU, chunked_cross_entropy
 from .decoder import Decoder
-from .packed_attention import use_packed_attention
+from .packed_attention import rotates_alike_up_to, use_packed_attention
 from .packing import alike
 
 Inputs = Mapping[str, Any]
@@ -38,11 +38,13 @@ class LanguageModel(nn.Module):
         self.softcap: float | None = None
         self.scale = 1.0
         self.takes_packs = True
+        self.alike_up_to: int | None = None
         if not isinstance(model, Decoder):
             settings = self._base().config.get_text_config()
             self.softcap = getattr(settings, "final_logit_softcapping", None)
             self.scale = logit_scale(settings)
             self.takes_packs = use_packed_attention(self._base())
+            self.alike_up_to = rotates_alike_up_to(settings)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """The loss in nats of each target, (N,), float32 or more exact."""
@@ -71,7 +73,7 @@ class LanguageModel(nn.Module):
         trunk = self._base().get_decoder()
         if cu_seq_lens is None:
             return trunk(input_ids=tokens, use_cache=False).last_hidden_state
-        if not self.takes_packs:
+        if not self.takes_packs or self._rotate_apart(cu_seq_lens, longest):
             return self._read_apart(trunk, tokens, cu_seq_lens)
         return trunk(
             input_ids=tokens,
@@ -80,6 +82,12 @@ class LanguageModel(nn.Module):
             longest=longest,
             use_cache=False,
         ).last_hidden_state
+
+    def _rotate_apart(self, cu_seq_lens: Tensor, longest: int | None) -> bool:
+        """Whether one of the documents would change the rotary embeddings of the others."""
+        if self.alike_up_to is None:
+            return False
+        return (longest or int(cu_seq_lens.diff().max())) > self.alike_up_to
 
     def _read_apart(self, trunk: nn.Module, tokens: Tensor, cu_seq_lens: Tensor) -> Tensor:
         """Hidden states (1, T, C) of packed documents, each in a row of its own, filled up on the right.
@@ -90,7 +98,7 @@ class LanguageModel(nn.Module):
         lengths = cu_seq_lens.diff().tolist()
         documents = tokens[0].split(lengths)
         hidden: dict[int, Tensor] = {}  # of each document
-        for group in alike(lengths, most=len(lengths), tokens=tokens.shape[1]):
+        for group in self._groups(lengths):
             rows = nn.utils.rnn.pad_sequence([documents[place] for place in group], batch_first=True)
             own = torch.tensor([lengths[place] for place in group], device=rows.device)
             real = torch.arange(rows.shape[1], device=rows.device) < own[:, None]  # (documents, longest)
@@ -98,6 +106,14 @@ class LanguageModel(nn.Module):
             for place, state in zip(group, states, strict=True):
                 hidden[place] = state[: lengths[place]]
         return torch.cat([hidden[place] for place in range(len(documents))])[None]
+
+    def _groups(self, lengths: list[int]) -> Iterator[list[int]]:
+        """The places of documents that may be read together."""
+        limit = self.alike_up_to or max(lengths)
+        for rotated in (False, True):
+            places = [place for place, length in enumerate(lengths) if (length > limit) == rotated]
+            for group in alike([lengths[place] for place in places], most=len(lengths), tokens=sum(lengths)):
+                yield [places[index] for index in group]
 
     def losses(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """The loss of each target (N,), from the hidden state that predicts it (N, C)."""

@@ -18,6 +18,7 @@ CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHTS = "model.safetensors"
+LFS_POINTER = b"version https://git-lfs"
 INDEX = "model.safetensors.index.json"
 WANTED = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
 UNWANTED = ["original/*", "consolidated*"]
@@ -145,6 +146,10 @@ def check_weights(folder: Path, names: list[str]) -> None:
             raise UserError(
                 f"{folder} is not whole: {name} is missing; delete the folder and load the model again."
             )
+        with file.open("rb") as opened:
+            pointer = opened.read(len(LFS_POINTER)) == LFS_POINTER
+        if pointer:
+            raise UserError(f"{file} only points to the weights: run `git lfs install`, then `git lfs pull`.")
         try:
             with safe_open(file, framework="pt"):
                 pass

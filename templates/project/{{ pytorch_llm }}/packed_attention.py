@@ -147,6 +147,19 @@ def use_packed_attention(model: nn.Module) -> bool:
     return True
 
 
+def rotates_alike_up_to(settings: Any) -> int | None:
+    """Longest document up to which rotary embeddings are the same for all; None: they always are.
+
+    Phi 3.5's (longrope) stretch the wavelengths of all that is read together as soon as one part of it is
+    longer than what the model was first trained on.
+    """
+    rope = getattr(settings, "rope_parameters", None) or {}
+    for one in (rope, *(part for part in rope.values() if isinstance(part, dict))):  # or by kind of layer
+        if one.get("rope_type") in ("longrope", "dynamic"):
+            return int(one.get("original_max_position_embeddings") or settings.max_position_embeddings)
+    return None
+
+
 def transformers_attention(
     module: nn.Module,
     query: Tensor,

@@ -1,10 +1,9 @@
-"""Preference tuning with trl: pairs of a better and a worse answer, and the trainer that learns from them."""
+"""Preference tuning with trl: pairs of answers, or good and bad ones, and the trainer that learns them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,120 +12,37 @@ from torch import nn
 
 from .align_config import AlignConfig
 from .base_models import Base
-from .chat_template import ChatTemplate, Message, answer, thought_of, without_thoughts
-from .config import ChatDataConfig
+from .chat_template import ChatTemplate, answer, thought_of, without_thoughts
 from .conversations import Preference
 from .device import uses_gpu
 from .errors import UserError
-from .evaluating import answer_ending
-from .examples import Example, encode_conversation
-from .learned_text import Render, render_whole, system_kept
 from .method_config import LORA_METHODS
 from .methods import apply_method, is_peft, lora_config
+from .pairs import PairSplits
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
     from datasets import Dataset
     from transformers import Trainer, TrainerCallback
 
-    from .text_model import TextModel
-
-FEWEST = 4  # pairs: two to learn from, one to validate, one to test
+SURPLUS = 4 / 3  # by which all good answers together may outweigh all bad ones
 
 
-@dataclass(frozen=True)
-class PairSplits:
-    """Pairs to learn from, to choose the best epoch by, and for the final figures."""
+def advice_on_weights(answers: Sequence[Preference], config: AlignConfig) -> str:
+    """What to set where good answers weigh less than bad ones, or more than 4/3 as much; empty elsewhere.
 
-    train: list[Preference]
-    validation: list[Preference]
-    test: list[Preference]
-
-
-def split_pairs(pairs: Sequence[Preference], config: ChatDataConfig) -> PairSplits:
-    """Divide pairs at random, those with the same prompt together. Raises UserError for too few."""
-    prompts = sorted({prompt_key(pair) for pair in pairs})
-    if len(prompts) < FEWEST:
-        raise UserError(
-            f"{config.file} has {len(prompts)} prompts that can be used: {FEWEST} or more are needed to "
-            "learn, validate and test."
-        )
-    order = np.random.default_rng(config.seed).permutation(len(prompts))
-    validation, test = (max(round(len(prompts) * share), 1) for share in (config.validation, config.test))
-    names = [prompts[place] for place in order]
-    parts = (
-        set(names[validation + test :]),
-        set(names[:validation]),
-        set(names[validation : validation + test]),
-    )
-    return PairSplits(*([pair for pair in pairs if prompt_key(pair) in part] for part in parts))
-
-
-def prompt_key(pair: Preference) -> str:
-    return repr([(message["role"], message["content"].strip()) for message in pair.prompt])
-
-
-def encode_pair(pair: Preference, model: TextModel, longest: int) -> tuple[Example, Example] | None:
-    """The pair as tokens, the better answer first; None where one of them is longer than `longest` tokens."""
-    ending = answer_ending(model)
-    read: list[Message] = [{**one, "weight": 0} for one in pair.prompt]  # its answers are not compared
-    chosen, rejected = (
-        encode_conversation(
-            [*read, answer(text)],
-            model.render,
-            model.encode,
-            ending=ending,
-            max_length=longest,
-            too_long="drop",
-        )
-        for text in (pair.chosen, pair.rejected)
-    )
-    return (chosen[0], rejected[0]) if chosen and rejected else None
-
-
-def as_asked(pair: Preference, render: Render) -> Preference:
-    """The pair with the prompt as the model is given it, also where the template loses its system message.
-
-    Raises UserError where the template loses the thoughts of answers: trl renders them by itself.
+    Source: Ethayarajh et al., KTO, 2024, equation 8; trl gives the same advice.
     """
-    for text in (pair.chosen, pair.rejected):
-        chat = system_kept([*pair.prompt, answer(text)], render)
-        if thought_of(text) and render_whole(chat, render, render(chat[:-1], True)) != render(chat, False):
-            raise UserError(
-                "The chat template leaves out the thoughts (<think>) of answers: name one that keeps them "
-                "in pairs.chat_template."
-            )
-    return replace(pair, prompt=tuple(chat[:-1]))
-
-
-def fitting(pairs: Sequence[Preference], model: TextModel, longest: int) -> list[Preference]:
-    """The pairs whose answers are both short enough, with what is before them."""
-    texts = (
-        model.render([*pair.prompt, answer(text)], False)
-        for pair in pairs
-        for text in (pair.chosen, pair.rejected)
+    kinds = [good for pair in answers for _, good in pair.answers]
+    good, bad = kinds.count(True), kinds.count(False)
+    least = good * config.desirable_weight / bad / SURPLUS
+    if least * 0.99 <= config.undesirable_weight <= least * SURPLUS * 1.01:  # what is said is rounded
+        return ""
+    return (
+        f"{good:,} good answers and {bad:,} bad ones to learn from: trl recommends an undesirable_weight "
+        f"from {least:.3g} to {least * SURPLUS:.3g} (now {config.undesirable_weight:g}), so that neither "
+        "outweighs the other."
     )
-    lengths = [len(tokens) for tokens in model.encode_many(texts)]
-    both = zip(lengths[::2], lengths[1::2], strict=True)
-    return [pair for pair, length in zip(pairs, both, strict=True) if max(length) <= longest]
-
-
-def measure_pairs(model: TextModel, pairs: Sequence[Preference], longest: int) -> dict[str, float]:
-    """How well `model` tells the better answers from the worse ones.
-
-    `reward_accuracy` is the share of pairs whose better answer is likelier; `margin` the mean of
-    log p(better) - log p(worse), in nats; `chosen_loss` the mean loss of the better answers' tokens, in nats:
-    it rises when the model forgets how to speak.
-    """
-    encoded = [one for pair in pairs if (one := encode_pair(pair, model, longest)) is not None]
-    losses = model.token_losses([example for pair in encoded for example in pair])
-    chosen, rejected = (np.array([part.sum() for part in losses[first::2]]) for first in (0, 1))
-    tokens = sum(len(part) for part in losses[::2])
-    return {
-        "reward_accuracy": float((chosen < rejected).mean()),
-        "margin": float((rejected - chosen).mean()),
-        "chosen_loss": float(chosen.sum() / tokens),
-    }
 
 
 def make_trainer(
@@ -154,6 +70,9 @@ def make_trainer(
     settings = arguments(config, folder)
     if config.loss != "orpo":
         settings["precompute_ref_log_probs"] = True
+    if config.loss == "kto":
+        settings["desirable_weight"] = config.desirable_weight
+        settings["undesirable_weight"] = config.undesirable_weight
     options = settings_class(**settings, max_length=longest, beta=config.beta)
     options._n_gpu = min(options.n_gpu, 1)  # several GPUs are for torchrun, not for threads of one process
     seed = config.training.seed
@@ -206,10 +125,8 @@ def classes(loss: str) -> tuple[Any, Any]:
 
 
 def arguments(config: AlignConfig, folder: Path) -> dict[str, Any]:
-    """Our settings under transformers' names."""
-    training = config.training
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    rows = max(training.batch_size // processes, 1)
+    """Our settings under transformers' names. Raises UserError for a batch that processes cannot share."""
+    training, rows = config.training, share_of_batch(config)
     return {
         "output_dir": str(folder),
         "num_train_epochs": training.epochs,
@@ -241,6 +158,23 @@ def arguments(config: AlignConfig, folder: Path) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
     }
+
+
+def share_of_batch(config: AlignConfig) -> int:
+    """Rows of each process, where a batch is that of all processes together. Raises UserError."""
+    batch_size, processes = config.training.batch_size, int(os.environ.get("WORLD_SIZE", "1"))
+    if config.loss == "kto" and batch_size < 2 * processes:
+        raise UserError(
+            f"training.batch_size is {batch_size} for {processes} processes: kto compares the answers of a "
+            f"batch of each, set it to {2 * processes} or more."
+        )
+    if batch_size % processes:
+        nearest = max(batch_size // processes, 1) * processes
+        raise UserError(
+            f"training.batch_size is {batch_size}, which is of all {processes} processes together and cannot "
+            f"be shared equally: set it to a multiple of {processes}, such as {nearest}."
+        )
+    return batch_size // processes
 
 
 def as_given(rows: list[dict[str, Any]], template: ChatTemplate) -> list[dict[str, Any]]:
@@ -277,6 +211,6 @@ def answer_rows(pairs: Sequence[Preference], seed: int) -> list[dict[str, Any]]:
     rows = [
         {"prompt": [dict(message) for message in pair.prompt], "completion": [answer(text)], "label": label}
         for pair in pairs
-        for text, label in ((pair.chosen, True), (pair.rejected, False))
+        for text, label in pair.answers
     ]
     return [rows[place] for place in np.random.default_rng(seed).permutation(len(rows))]

@@ -23,7 +23,7 @@ from .learned_text import Render
 from .methods import count_weights
 from .model_folder import find_model
 from .packing import alike
-from .text_pieces import batches_of_text, text_pieces
+from .text_pieces import Written, batches_of_text, text_pieces
 
 TOKENS_AT_ONCE = 1 << 12  # read together for their losses: more would be no faster, and take memory
 LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32
@@ -110,29 +110,39 @@ class TextModel:
         return losses
 
     def generate(
-        self, prompts: Sequence[str], sampling: SamplingConfig, *, use_cache: bool = True
+        self, prompts: Sequence[str], sampling: SamplingConfig, *, first: int = 0, use_cache: bool = True
     ) -> list[str]:
         """Continue each prompt (a rendered text) until its end; only the new text, without special tokens.
 
-        Raises UserError for a prompt that fills the model's context.
+        `first` is the number of the first prompt: each has random numbers of its own. Raises UserError for a
+        prompt that fills the model's context.
         """
+        return [one.text for one in self.write(prompts, sampling, first=first, use_cache=use_cache)]
+
+    def write(
+        self, prompts: Sequence[str], sampling: SamplingConfig, *, first: int = 0, use_cache: bool = True
+    ) -> list[Written]:
+        """The same with the number of tokens, and whether the text was cut."""
         encoded = [self._prompt(prompt) for prompt in prompts]
-        lengths = [min(len(tokens) + sampling.max_new_tokens, self.context) for tokens in encoded]
-        texts = [""] * len(prompts)
+        limits = [sampling.longest(self.context - len(tokens)) for tokens in encoded]
+        lengths = [len(tokens) + limit for tokens, limit in zip(encoded, limits, strict=True)]
+        written: dict[int, Written] = {}
         for batch in alike(lengths, most=PROMPTS_AT_ONCE, tokens=KEPT_AT_ONCE):
             tokens: list[list[int]] = [[] for _ in batch]
-            for pairs in self._new_tokens([encoded[index] for index in batch], sampling, use_cache):
+            numbers = [first + index for index in batch]
+            for pairs in self._new_tokens([encoded[index] for index in batch], sampling, use_cache, numbers):
                 for row, token in pairs:
                     tokens[row].append(token)
             for index, found in zip(batch, tokens, strict=True):
-                texts[index] = self.text(found)
-        return texts
+                written[index] = Written(self.text(found), len(found), len(found) >= limits[index])
+        return [written[index] for index in range(len(prompts))]
 
-    def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, int]:
-        """Yield the continuation of a prompt piece by piece, and return the number of its tokens.
+    def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, Written]:
+        """Yield the continuation of a prompt piece by piece, and return the whole.
 
         Closing the generator stops the work. Raises UserError for a prompt that fills the model's context.
         """
+        encoded = self._prompt(prompt)
         written: list[int] = []
 
         def tokens() -> Iterator[int]:
@@ -141,9 +151,10 @@ class TextModel:
                     written.append(token)
                     yield token
 
-        with closing(self._new_tokens([self._prompt(prompt)], sampling, True)) as steps:
+        with closing(self._new_tokens([encoded], sampling)) as steps:
             yield from text_pieces(tokens(), self.text)
-        return len(written)
+        limit = sampling.longest(self.context - len(encoded))
+        return Written(self.text(written), len(written), len(written) >= limit)
 
     def _no_template(self, messages: list[Message], add_generation_prompt: bool) -> str:
         raise UserError(
@@ -166,10 +177,20 @@ class TextModel:
         return tokens
 
     def _new_tokens(
-        self, prompts: Sequence[Sequence[int]], sampling: SamplingConfig, use_cache: bool
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: SamplingConfig,
+        use_cache: bool = True,
+        numbers: Sequence[int] = (0,),
     ) -> Generator[list[tuple[int, int]], None, None]:
         return new_tokens(
-            self.model, prompts, sampling, stops=self.stops, context=self.context, use_cache=use_cache
+            self.model,
+            prompts,
+            sampling,
+            numbers=numbers,
+            stops=self.stops,
+            context=self.context,
+            use_cache=use_cache,
         )
 
     def _decode(self, tokens: Sequence[int], skip_special_tokens: bool) -> str:

@@ -174,7 +174,7 @@ class OpenedTrainee(Trainee):
     def save(self, folder: Path, *, merge: bool = False) -> None:
         if merge:
             self.model = merge_adapters(self.model)
-        save_model(self.model, folder, self.source)
+        save_model(self.model, folder, self.source, stops=self.text_model().stops)
         self.tokenizer.save_pretrained(folder)
 
 

@@ -23,7 +23,7 @@ from .metrics import HIGHER_IS_BETTER, Metrics, main_metric, mean_of, measure
 from .model import build_model, loss, save_model
 from .pages import evaluation_page, finetuning_page, training_page
 from .preparation import Prepared, choose_columns, convert_all, fingerprint, prepare
-from .run_selection import MODEL, find_run, start
+from .run_selection import MODEL, find_run, run_to_resume, start
 from .runs import Run, new_run, write_atomically
 from .split import Splits
 from .table import read_table
@@ -187,9 +187,9 @@ def predict(config: PredictConfig) -> Path:
 
 
 def find_pretrained(config: FinetuneConfig) -> Run:
-    """The run to start from; going on, the one that was started from."""
-    if config.training.resume:
-        return first_run(start("finetune", config, config.training.resume))
+    """The run to start from; `latest` of a resumed run is what it was then."""
+    if config.pretrained == "latest" and config.training.resume:
+        return first_run(run_to_resume("finetune", config.training.resume))
     return find_run(config.pretrained, "train")
 
 

@@ -25,6 +25,7 @@ import numpy as np
 
 from .callbacks import steps_done
 from .errors import UserError
+from .run_selection import check_same_rows
 from .runs import Run
 from .training_config import TrainingConfig
 
@@ -158,12 +159,7 @@ class Checkpoint(keras.callbacks.Callback):
         except (ValueError, OSError, zipfile.BadZipFile) as error:
             raise UserError(f"{self.last_file} is damaged ({error}): begin a new run.") from None
         progress = json.loads(str(arrays["progress"]))
-        for name, value in self.order.items():
-            if value != progress["order"][name]:
-                raise UserError(
-                    f"{self.last_file} is of a training with {name} {progress['order'][name]}, not {value}: "
-                    "go on with the same data and settings, or begin a new run without --training.resume."
-                )
+        check_same_rows(self.last_file, progress["order"], self.order)
         variables = self.state_of(model)
         values = [arrays[name] for name in arrays if name.startswith("model.")]
         if [tuple(variable.shape) for variable in variables] != [value.shape for value in values]:

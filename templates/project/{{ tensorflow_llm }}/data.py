@@ -120,8 +120,10 @@ def make_dataset(rows: Rows, *, whole_batches_of: int = 1) -> tf.data.Dataset:
     and TensorFlow would compile the step a second time.
     """
     empty = -len(rows) % whole_batches_of
-    weights = rows.learned * np.float32((len(rows) + empty) / rows.learned.sum())
-    arrays = (rows.inputs, weights.astype(np.float32))
-    if empty:
-        arrays = tf.nest.map_structure(lambda array: np.pad(array, ((0, empty), (0, 0))), arrays)
-    return tf.data.Dataset.from_tensor_slices(arrays)
+    weight = np.float32((len(rows) + empty) / rows.learned.sum())
+    arrays = (rows.inputs, rows.learned * weight)
+    data = tf.data.Dataset.from_tensor_slices(arrays)
+    if empty:  # added, not padded to: that would copy gigabytes
+        nothing = tf.nest.map_structure(lambda array: np.zeros_like(array[:1]), arrays)
+        data = data.concatenate(tf.data.Dataset.from_tensor_slices(nothing).repeat(empty))
+    return data

@@ -7,7 +7,6 @@ comes.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Generator, Sequence
 from collections.abc import Set as AbstractSet
 from inspect import signature
@@ -22,7 +21,7 @@ from .config import SamplingConfig
 if TYPE_CHECKING:
     from keras_hub.models import CausalLM
 
-STEP = 64  # the cache has so many places, or a multiple
+STEP = 64  # the cache begins with so many places, or a multiple
 
 
 class Writer:
@@ -41,6 +40,7 @@ class Writer:
         self.read = tf.function(self._read, input_signature=[tokens, tf.TensorSpec((), tf.int32)])
         self.logits_of = tf.function(self._logits_of, input_signature=[tokens])
         self.step = tf.function(self._step, reduce_retracing=True)
+        self.pad = tf.function(self._pad, reduce_retracing=True)
 
     def new_tokens(
         self,
@@ -48,6 +48,7 @@ class Writer:
         sampling: SamplingConfig,
         *,
         stops: AbstractSet[int],
+        numbers: Sequence[int],
         use_cache: bool = True,
     ) -> Generator[list[tuple[int, int]], None, None]:
         """Yield at each step the pairs (number of the prompt, its next token) of those that have not ended.
@@ -58,23 +59,26 @@ class Writer:
 
         Args:
             prompts: Tokens of each prompt, at least one each, fewer than the context.
+            numbers: Of the prompts: their random numbers come from the seed and these.
             use_cache: Whether to keep keys and values; without it each step reads everything again.
         """
         lengths = [len(prompt) for prompt in prompts]
-        limits = [min(self.context, length + sampling.max_new_tokens) for length in lengths]
+        limits = [length + sampling.longest(self.context - length) for length in lengths]
         tokens = np.zeros((len(prompts), max(limits)), np.int32)  # (B, L)
         for row, prompt in enumerate(prompts):
             tokens[row, : len(prompt)] = prompt
-        dice = [random.Random(sampling.seed) for _ in prompts]
+        dice = [sampling.dice(number) for number in numbers]
         writing = set(range(len(prompts)))
         cache = None
         if use_cache:
-            places = -(-max(limits) // STEP) * STEP
+            places = -(-max(lengths) // STEP) * STEP
             cache = self.read(tf.constant(tokens[:, : max(lengths)]), tf.constant(places))
         for place in range(min(lengths), max(limits)):
             if cache is None:
                 logits = self.logits_of(tf.constant(tokens[:, :place]))
             else:
+                if place > places:  # grown as it fills: with a long context, most of it is never used
+                    cache, places = self.pad(cache, tf.constant(places)), 2 * places
                 logits, cache = self.step(
                     tf.constant(tokens[:, place - 1 : place]), cache, tf.constant(place - 1)
                 )
@@ -98,7 +102,10 @@ class Writer:
         """
         given = {"token_ids": tokens, "padding_mask": tf.ones_like(tokens)}  # the others are for pictures
         _, cache = self.model._build_cache(**{name: given.get(name) for name in self.builds_cache_from})
-        room = places - tf.shape(tokens)[1]
+        return self._pad(cache, places - tf.shape(tokens)[1])
+
+    def _pad(self, cache: Any, room: Any) -> Any:
+        """The cache with room for so many more places."""
 
         def pad(kept: Any) -> Any:
             return tf.pad(kept, [[0, 0]] * (kept.shape.rank - 3) + [[0, room], [0, 0], [0, 0]])

@@ -9,7 +9,7 @@ from .metrics import Metrics
 from .text_model import TextModel
 
 
-def evaluate_with_harness(model: TextModel, tasks: Sequence[str]) -> dict[str, Metrics]:
+def evaluate_with_harness(model: TextModel, tasks: Sequence[str], *, include: str = "") -> dict[str, Metrics]:
     """Raise UserError: lm-evaluation-harness reads models of PyTorch."""
     raise UserError(
         f"{', '.join(tasks)}: lm-evaluation-harness has no Keras models; leave harness in configs/eval.yaml "

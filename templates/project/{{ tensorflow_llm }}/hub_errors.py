@@ -37,9 +37,8 @@ def hub_errors(handle: str) -> Iterator[None]:
     except MemoryError:
         raise UserError(f"{handle} does not fit into this machine's memory: take a smaller one.") from None
     except ImportError as error:
-        package = {"modelscope": "modelscope", "hf": "huggingface-hub"}.get(
-            handle.split("://")[0], "kagglehub"
-        )
+        usual = {"modelscope": "modelscope", "hf": "huggingface-hub"}.get(handle.split("://")[0], "kagglehub")
+        package = (error.name or usual).partition(".")[0].replace("_", "-")
         raise UserError(f"{handle} needs a package: install it with `pip install {package}`.") from error
     except Exception as error:  # each hub has exceptions of its own, and KerasHub wraps some in ValueError
         raise UserError(explain(error, handle)) from error

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keras_hub.models import Backbone, CausalLM
 
 
-def build_language_model(model: CausalLM, *, packed: bool, dense: bool) -> keras.Model:
+def build_language_model(model: CausalLM, *, packed: bool, dense: bool, dropout: float = 0.0) -> keras.Model:
     """A model over the very same weights, from a batch of `data.Rows` to losses in nats, float32.
 
     tokens (B, T) ────→ hidden (B, T, H) ─→ those that predict (B, K, H) ─→ logits (B, K, V) ─→ losses (B, K)
@@ -26,11 +26,13 @@ def build_language_model(model: CausalLM, *, packed: bool, dense: bool) -> keras
         model: A KerasHub model.
         packed: Whether a row may hold several examples; see `can_pack`.
         dense: Whether every place predicts: then there are no `places`, and K = T.
+        dropout: See `hidden_states`.
     """
     inputs = {
         name: keras.Input((None,), dtype="int32", name=name) for name in ("tokens", "segments", "labels")
     }
-    hidden = hidden_states(model.backbone, inputs["tokens"], inputs["segments"], packed=packed)
+    tokens, segments = inputs["tokens"], inputs["segments"]
+    hidden = hidden_states(model.backbone, tokens, segments, packed=packed, dropout=dropout)
     if not dense:
         inputs["places"] = keras.Input((None,), dtype="int32", name="places")
         hidden = ops.take_along_axis(hidden, ops.expand_dims(inputs["places"], -1), axis=1)
@@ -42,18 +44,25 @@ def build_language_model(model: CausalLM, *, packed: bool, dense: bool) -> keras
     return keras.Model(inputs, losses, name="language_model")
 
 
-def hidden_states(backbone: Backbone, tokens: Any, segments: Any, *, packed: bool) -> Any:
+def hidden_states(
+    backbone: Backbone, tokens: Any, segments: Any, *, packed: bool, dropout: float = 0.0
+) -> Any:
     """What the backbone makes of each place, (B, T, H); examples of a row do not see each other.
 
     `segments` (B, T) numbers the examples of each row from 1; 0 is empty. Rotary embeddings turn queries and
     keys by their places, and their product depends on the distance alone: an example need not begin at place
     0.
+
+    `dropout` is the share of the embeddings' numbers switched off in training, where rows are packed:
+    KerasHub's own is within its attention alone.
     """
     if not packed:
         return backbone({"token_ids": tokens, "padding_mask": ops.cast(segments > 0, "int32")})
     same = ops.equal(ops.expand_dims(segments, 2), ops.expand_dims(segments, 1))  # (B, T, T)
     mask = ops.cast(same, "int32")  # the layers add that none sees what comes later
     hidden = backbone.token_embedding(tokens)
+    if dropout:
+        hidden = keras.layers.Dropout(dropout)(hidden)
     for layer in backbone.transformer_layers:
         hidden = layer(hidden, decoder_attention_mask=mask)
     return backbone.layer_norm(hidden)

@@ -19,7 +19,7 @@ from .generation import Writer
 from .language_model import build_language_model
 from .packing import alike
 from .presets import Opened, open_preset
-from .text_pieces import batches_of_text, text_pieces
+from .text_pieces import Written, batches_of_text, text_pieces
 
 TOKENS_AT_ONCE = 1 << 12  # read together for their losses: more would be no faster, and take memory
 LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32
@@ -88,35 +88,51 @@ class TextModel:
         return losses
 
     def generate(
-        self, prompts: Sequence[str], sampling: SamplingConfig, *, use_cache: bool = True
+        self, prompts: Sequence[str], sampling: SamplingConfig, *, first: int = 0, use_cache: bool = True
     ) -> list[str]:
         """Continue each prompt (a rendered text) until its end; only the new text, without special tokens.
 
-        Raises UserError for a prompt that fills the model's context.
+        `first` is the number of the first prompt: each has random numbers of its own. Raises UserError for a
+        prompt that fills the model's context.
         """
+        return [one.text for one in self.write(prompts, sampling, first=first, use_cache=use_cache)]
+
+    def write(
+        self, prompts: Sequence[str], sampling: SamplingConfig, *, first: int = 0, use_cache: bool = True
+    ) -> list[Written]:
+        """The same with the number of tokens, and whether the text was cut."""
         encoded = [self._prompt(prompt) for prompt in prompts]
-        lengths = [min(len(tokens) + sampling.max_new_tokens, self.context) for tokens in encoded]
-        texts = [""] * len(prompts)
+        limits = [sampling.longest(self.context - len(tokens)) for tokens in encoded]
+        lengths = [len(tokens) + limit for tokens, limit in zip(encoded, limits, strict=True)]
+        written: dict[int, Written] = {}
         for batch in alike(lengths, most=PROMPTS_AT_ONCE, tokens=KEPT_AT_ONCE):
             tokens: list[list[int]] = [[] for _ in batch]
-            steps = self.writer.new_tokens(
-                [encoded[index] for index in batch], sampling, stops=self.stops, use_cache=use_cache
-            )
-            for pairs in steps:
+            numbers = [first + index for index in batch]
+            for pairs in self._new_tokens([encoded[index] for index in batch], sampling, use_cache, numbers):
                 for row, token in pairs:
                     tokens[row].append(token)
             for index, found in zip(batch, tokens, strict=True):
-                texts[index] = self.text(found)
-        return texts
+                written[index] = Written(self.text(found), len(found), len(found) >= limits[index])
+        return [written[index] for index in range(len(prompts))]
 
-    def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, None]:
-        """Yield the continuation of a prompt piece by piece; closing the iterator stops the work.
+    def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, Written]:
+        """Yield the continuation of a prompt piece by piece, and return the whole.
 
-        Raises UserError for a prompt that fills the model's context.
+        Closing the generator stops the work. Raises UserError for a prompt that fills the model's context.
         """
-        steps = self.writer.new_tokens([self._prompt(prompt)], sampling, stops=self.stops)
-        with closing(steps):
-            yield from text_pieces((token for pairs in steps for _, token in pairs), self.text)
+        encoded = self._prompt(prompt)
+        written: list[int] = []
+
+        def tokens() -> Iterator[int]:
+            for pairs in steps:
+                for _, token in pairs:
+                    written.append(token)
+                    yield token
+
+        with closing(self._new_tokens([encoded], sampling)) as steps:
+            yield from text_pieces(tokens(), self.text)
+        limit = sampling.longest(self.context - len(encoded))
+        return Written(self.text(written), len(written), len(written) >= limit)
 
     def _prompt(self, text: str) -> list[int]:
         tokens = self.tokenizer.encode(text).tokens or [self.end]
@@ -126,6 +142,17 @@ class TextModel:
                 "its answer included: shorten it."
             )
         return tokens
+
+    def _new_tokens(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: SamplingConfig,
+        use_cache: bool = True,
+        numbers: Sequence[int] = (0,),
+    ) -> Generator[list[tuple[int, int]], None, None]:
+        return self.writer.new_tokens(
+            prompts, sampling, numbers=numbers, stops=self.stops, use_cache=use_cache
+        )
 
     def _losses(self, rows: Rows) -> np.ndarray:
         """Losses of one batch, (B, K)."""

@@ -28,6 +28,8 @@ from .training import fit
 from .training_config import TrainingConfig
 
 if TYPE_CHECKING:
+    from keras_hub.models import Backbone
+
     from .text_model import TextModel
 
 
@@ -82,14 +84,18 @@ class Trainee:
         if config.overfit_batches:
             rows = rows.first(config.overfit_batches * config.batch_size)
         others = make_rows(validation, packed=packed, length=rows.tokens.shape[1], dense=rows.dense)
-        model = build_language_model(self.opened.model, packed=packed, dense=rows.dense)
+        dropout = self.opened.model.backbone.dropout if self.new else 0.0
+        model = build_language_model(self.opened.model, packed=packed, dense=rows.dense, dropout=dropout)
         data = make_dataset(rows, whole_batches_of=config.batch_size)
+        longest, seen = rows.tokens.shape[1], np.unique(rows.tokens)
+        held_out = make_dataset(others)
+        del rows, others  # of a large corpus gigabytes, which the data sets have their own copy of
         steps = len(data) // config.batch_size * config.epochs // config.accumulation_steps
         try:
             fit(
                 model,
                 data,
-                make_dataset(others),
+                held_out,
                 config,
                 run,
                 loss=weighted_sum,
@@ -98,9 +104,9 @@ class Trainee:
                 kept=changing(model),
             )
         except (tf.errors.ResourceExhaustedError, MemoryError):
-            raise UserError(self.too_large(config, rows.tokens.shape[1])) from None
+            raise UserError(self.too_large(config, longest)) from None
         if self.new:
-            tell_apart(self.opened, seen=np.unique(rows.tokens), seed=config.seed)
+            tell_apart(self.opened, seen=seen, seed=config.seed)
 
     def text_model(self) -> TextModel:
         """The model to evaluate and to write with, over the very same weights."""
@@ -158,12 +164,29 @@ def new_trainee(
         dropout=config.dropout,
         sliding_window_size=None,
     )
+    start_as_gpt_2(backbone)
+    for layer in backbone._flatten_layers():
+        if isinstance(layer, keras.layers.Dropout) and layer.name != "self_attention_dropout":
+            layer.rate = 0.0  # before attention's output layer, when what comes out of it is dropped as well
     vocabulary, merges = vocabulary_and_merges(tokenizer)
     preprocessor = Qwen3CausalLMPreprocessor(
         Qwen3Tokenizer(vocabulary, merges), sequence_length=config.context
     )
     opened = Opened(Qwen3CausalLM(backbone, preprocessor), text_tokenizer, config.context, "the new model")
     return Trainee(opened, method, new=True)
+
+
+def start_as_gpt_2(backbone: Backbone) -> None:
+    """Initial weights of one length; those that add to the residual stream are smaller, the more layers do.
+
+    KerasHub's have a deviation of 0.02, but embeddings 0.01: of what the first blocks read, more would be
+    what their neighbours add than the tokens themselves.
+    """
+    for layer in backbone._flatten_layers():
+        if layer.name in ("attention_output", "feedforward_output_dense"):
+            layer.kernel.assign(layer.kernel / (2 * backbone.num_layers) ** 0.5)
+    for table in backbone.token_embedding.trainable_variables:
+        table.assign(2 * table)
 
 
 def open_trainee(
