@@ -66,7 +66,8 @@ def settings(**changes: Any) -> Any:
 def encoded(trainee: Any, chats: list[Any]) -> list[Any]:
     """The conversations as tokens, with the assistant's to be learned."""
     text, encode = trainee.text_model(), part("examples").encode_conversation
-    return [encode(chat, text.render, text.encode, max_length=512, too_long="drop") for chat in chats]
+    found = (encode(chat, text.render, text.encode, max_length=512, too_long="drop") for chat in chats)
+    return [example for examples in found for example in examples]
 
 
 def pretrain(folder: Path, base: Path, chats: list[Any]) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .chat_template import Message, Role, thinking
+from .chat_template import THOUGHT_END, THOUGHT_FIELDS, Message, Role, thinking
 from .data_files import BadLine
 
 ROLES: dict[str, Role] = {
@@ -37,7 +37,6 @@ PROMPTS = ("prompt", "question", "query", "instruction")
 TEXTS = ("text", "content")
 CALLS = ("tool_calls", "function_call")
 TOOLS = ("tools", "functions")
-THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 LABELS = ("label", "kto_tag")
 LABEL_VALUES = {"true": True, "1": True, "false": False, "0": False}
 TOOLS_LEFT_OUT = (
@@ -195,13 +194,13 @@ def parse_turn(turn: Any, place: int) -> Message:
 
 def thoughts_of(turn: Mapping[str, Any]) -> str:
     """What the assistant thinks, where it stands in a field of its own; empty where there is none."""
-    found = next((turn[name] for name in THOUGHTS if isinstance(turn.get(name), str)), "")
+    found = next((turn[name] for name in THOUGHT_FIELDS if isinstance(turn.get(name), str)), "")
     return found.strip()
 
 
 def with_thoughts(content: str, thoughts: str) -> str:
     """An answer with the thoughts before it, as models that think write them."""
-    if not thoughts or thoughts in content:
+    if not thoughts or THOUGHT_END in content:  # it has them already
         return content
     return thinking(thoughts, content.lstrip())
 

@@ -5,7 +5,7 @@ extensions and functions as in transformers' `apply_chat_template`.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -43,10 +43,12 @@ CHATML = """\
 {%- endif -%}
 """
 THOUGHT, THOUGHT_END = "<think>", "</think>"
-# Unicode keeps these out of texts: they may mark places in one.
-START, END, ANSWER = "\ufdd0", "\ufdd1", "\ufdd2"
+THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")  # of messages, in templates that read one
+ANSWER = "\ufdd2"  # Unicode keeps it out of texts: it may mark places in one
 
-# What `ChatTemplate.suited` puts around a template, to write another header of an answer than its own.
+# What `ChatTemplate.suited` puts around a template.
+OWN, OWN_END = "{# The model's own template: #}\n", "{# How it asks for an answer: #}"
+DIRECTLY = "{% set enable_thinking = false %}\n"
 BEFORE_OWN = "{% set answer_wanted = add_generation_prompt %}{% set add_generation_prompt = false %}\n"
 AFTER_OWN = "{% if answer_wanted %}"
 PROBES: tuple[tuple[Role, ...], ...] = (("user",), ("user", "assistant", "user"), ("system", "user"))
@@ -84,31 +86,18 @@ def without_thoughts(content: str) -> str:
     return content.rpartition(THOUGHT_END)[2].strip()
 
 
-def as_read(message: Message) -> dict[str, str]:
-    """A turn as templates read it."""
-    return {"role": message["role"], "content": message["content"]}
-
-
-def with_field(thought: str, said: str) -> dict[str, str]:
-    """An answer as templates read it, its thought in a field of its own, under each name that they know."""
-    fields = dict.fromkeys(("reasoning_content", "reasoning", "thinking"), thought)
-    return {"role": "assistant", "content": said, **fields}
-
-
 class GenerationTag(Extension):
-    """`{% generation %}` … `{% endgeneration %}`: what a template says that the assistant writes."""
+    """`{% generation %}` … `{% endgeneration %}`, around what the assistant writes.
+
+    trl reads them. Here nothing is learned that the template does not ask for, with such tags or without.
+    """
 
     tags = {"generation"}  # noqa: RUF012 - the name and type that Jinja asks for
 
-    def parse(self, parser: Parser) -> nodes.Node:
-        """Turn the tag into a call of `mark` around its body."""
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return nodes.CallBlock(self.call_method("mark"), [], [], body).set_lineno(line)
-
-    def mark(self, caller: Callable[[], str]) -> str:
-        """Put the marks around what the body rendered."""
-        return f"{START}{caller()}{END}"
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        """Leave the tags out."""
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
 class ChatTemplate:
@@ -147,46 +136,86 @@ class ChatTemplate:
         Raises:
             UserError: the template refuses the conversation, such as one with a system message.
         """
-        return self.render_marked(messages, add_generation_prompt).replace(START, "").replace(END, "")
+        return self.write(self.given(messages), add_generation_prompt)
 
-    def assistant_spans(self, messages: Sequence[Message]) -> list[Span] | None:
-        """Where the assistant writes in the rendered text, as the template's `generation` tags say.
+    def given(self, messages: Sequence[Message]) -> list[dict[str, str]]:
+        """The messages as the template is given them.
 
-        None where it has no such tags; then `examples.encode_conversation` finds the turns by itself.
+        Thoughts stand in the field that it reads, or else before what is said. Those of answers before the
+        last question are left out: few who chat give them back to a model, and most templates drop them.
         """
-        marked = self.render_marked(messages, False)
-        if START not in marked:
-            return None
-        spans, starts, place = [], [], 0
-        for character in marked:
-            if character == START:
-                starts.append(place)
-            elif character == END:
-                spans.append((starts.pop(), place))
-            else:
-                place += 1
-        return spans
+        question = max((place for place, one in enumerate(messages) if one["role"] == "user"), default=-1)
+        found = []
+        for place, one in enumerate(messages):
+            message: dict[str, str] = {"role": one["role"], "content": one["content"]}
+            if one["role"] == "assistant" and THOUGHT_END in one["content"]:
+                thought = thought_of(one["content"]) if place > question else ""
+                if not thought or self.thought_field:
+                    message["content"] = without_thoughts(one["content"])
+                if thought and self.thought_field:
+                    message[self.thought_field] = thought
+            found.append(message)
+        return found
+
+    @cached_property
+    def thought_field(self) -> str:
+        """The field of a message from which it writes thoughts, before `</think>`; empty: it has none.
+
+        Newer templates, as Qwen 3.8's, look for a thought there alone. Those that mark thoughts otherwise, as
+        gpt-oss's, get them within the answer, as those that know none: in use `<think>` alone is known.
+        """
+        for field in THOUGHT_FIELDS:
+            messages = [
+                {"role": "user", "content": "Hi."},
+                {"role": "assistant", "content": "So.", field: ANSWER},
+            ]
+            try:
+                text = self.write(messages, False)
+            except UserError:
+                continue
+            _, found, after = text.partition(ANSWER)
+            if found and ANSWER not in after and THOUGHT_END in after.partition("So.")[0]:
+                return field
+        return ""
 
     def suited(self, thoughts: bool) -> "ChatTemplate":
         """The template for a model that is taught answers with or without thoughts (`<think>`).
 
-        What stands before a finished answer, after which it is learned, may be another thing than the header
-        of an answer to be written: Qwen 3's template has `<think>\\n\\n</think>\\n\\n` only in the former,
-        DeepSeek R1's `<think>\\n` only in the latter. The header becomes what stands before a finished
-        answer, for every program that reads the template; with thoughts, which the model shall learn to
-        write, what stands before them. It stays the template's own where that agrees, and where `generation`
-        tags say what the model writes.
+        Where what stands before a finished answer, after which it is learned, is not what asks for an answer,
+        the template is changed, for every program that reads it. Without thoughts it is told that none are
+        wanted, if it knows `enable_thinking`. The header becomes what stands before a finished answer; with
+        thoughts, which the model shall learn to write, what stands before them: DeepSeek R1's template has
+        `<think>\\n` only in the header. An older answer gets the same header as the last: Qwen 3's template
+        has `<think>\\n\\n</think>\\n\\n` before the last one only. Where all agrees it stays as it is.
         """
-        source = self.source
-        if source.startswith(BEFORE_OWN):
-            source = source.removeprefix(BEFORE_OWN).rpartition(AFTER_OWN)[0]
-        own = ChatTemplate(source, self.special_tokens, self.name)
-        header = own.taught_header(thoughts)
-        if not header:
-            return own
-        own_text = source.removesuffix("\n")  # as Jinja does at the end of a template
-        ending = f"{AFTER_OWN}{{{{ {header!r} }}}}{{% endif %}}"
-        return ChatTemplate(f"{BEFORE_OWN}{own_text}{ending}", self.special_tokens, self.name)
+        own = ChatTemplate(own_source(self.source), self.special_tokens, self.name)
+        direct = "" if thoughts or "enable_thinking" not in own.source else DIRECTLY
+        template = own.wrapped(direct) if direct else own
+        header = template.taught_header(thoughts)
+        older = "" if thoughts else template.older_header(header)
+        if header or older:
+            return own.wrapped(direct, header or template.asked_header(), older)
+        return template
+
+    def wrapped(self, before: str, header: str = "", older: str = "") -> "ChatTemplate":
+        """This template with settings before it, and after it the header that asks for an answer.
+
+        `older` is the header that it writes before older answers, if that shall be `header`, too.
+        """
+        text = self.source.removesuffix("\n")  # as Jinja does at the end of a template
+        if header:
+            after = f"{AFTER_OWN}{{{{ {header!r} }}}}{{% endif %}}"
+            before += BEFORE_OWN
+            if older:
+                # The header of the last answer becomes too long by that, and is set right again.
+                longer = header + header.removeprefix(older)
+                before += "{% set chat %}\n"
+                replaced = f"chat.replace({older!r}, {header!r}).replace({longer!r}, {header!r})"
+                after = f"{{% endset %}}{{{{ {replaced} }}}}{after}"
+            text = f"{text}{OWN_END}{after}"
+        else:
+            text += OWN_END
+        return ChatTemplate(f"{before}{OWN}{text}", self.special_tokens, self.name)
 
     def taught_header(self, thoughts: bool) -> str:
         """What stands before the answer in a finished conversation; empty where it is as when asked for."""
@@ -196,57 +225,65 @@ class ChatTemplate:
             before: list[Message] = [{"role": role, "content": "Hi."} for role in roles]
             try:
                 asked, silent = self(before, True), self(before, False)
-                finished = self.render_marked([*before, answer(content)], False)
+                finished = self([*before, answer(content)], False)
             except UserError:  # such as a template that takes no system message
                 continue
             taught, found, _ = finished.partition(ANSWER)
-            if START in finished or not found or not taught.startswith(silent):
+            if not found or not taught.startswith(silent):
                 return ""
+            same = taught.startswith(asked)
             if thoughts:
-                same = taught.startswith(asked)
                 taught = taught.rstrip().removesuffix(THOUGHT)
             else:
-                same = taught.rstrip() == asked.rstrip()
+                same = same and not taught.removeprefix(asked).strip()
             # A space before an answer is no part of the header: it is in one token with the first word.
             same = same and not asked.endswith(" ")
             headers.add("" if same else taught.removeprefix(silent).rstrip(" "))
         return headers.pop() if len(headers) == 1 else ""
 
-    def after_answer(self) -> str:
-        """What it writes after an answer; empty for a template that wants other messages than a question."""
+    def asked_header(self) -> str:
+        """What it writes to ask for an answer; empty for a template that wants other messages."""
+        question: list[Message] = [{"role": "user", "content": "Hi."}]
         try:
-            text = self([{"role": "user", "content": "Say it."}, answer("answer")])
+            asked, silent = self(question, True), self(question, False)
         except UserError:
             return ""
-        return text.rpartition("answer")[2].lstrip()
+        return asked.removeprefix(silent) if asked.startswith(silent) else ""
 
-    @cached_property
-    def reads_thoughts(self) -> bool:
-        """Whether it writes a thought that has a field of its own between `<think>` and `</think>`.
+    def older_header(self, header: str) -> str:
+        """What it writes before an answer that is not the last, where that is the beginning of the header.
 
-        Newer templates, as Qwen 3.8's, look for it there alone; one within the answer would come after an
-        empty thought. Those that mark thoughts otherwise get them within the answer, as those that know none.
+        The header is `header`, or else the template's own. Empty where older answers have the same one.
         """
-        question: Message = {"role": "user", "content": "Hi."}
+        header = header or self.asked_header()
+        question: list[Message] = [{"role": "user", "content": "Hi."}]
         try:
-            text = self._render([as_read(question), with_field(ANSWER, "So.")], False)
+            text = self([*question, answer(ANSWER), {"role": "user", "content": "And?"}], False)
+            silent = self(question, False)
         except UserError:
-            return False
-        return THOUGHT_END in text.partition(ANSWER)[2]
+            return ""
+        written, found, _ = text.partition(ANSWER)
+        older = written.removeprefix(silent)
+        fits = found and written.startswith(silent) and older.strip() and header.startswith(older)
+        return older if fits and header.removeprefix(older).strip() else ""
 
-    def render_marked(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
-        """Render with the marks of the `generation` tags in the text."""
-        return self._render(
-            [
-                with_field(thought_of(one["content"]), without_thoughts(one["content"]))
-                if one["role"] == "assistant" and thought_of(one["content"]) and self.reads_thoughts
-                else as_read(one)
-                for one in messages
-            ],
-            add_generation_prompt,
-        )
+    def after_answer(self) -> str:
+        """What it writes after an answer, or else, where it writes nothing, before the next question.
 
-    def _render(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> str:
+        Empty for a template that wants other messages than questions and answers.
+        """
+        question: list[Message] = [{"role": "user", "content": "Say it."}]
+        try:
+            text = self([*question, answer(ANSWER)])
+            if after := text.rpartition(ANSWER)[2].lstrip():
+                return after
+            text = self([*question, answer(ANSWER), {"role": "user", "content": "Again."}])
+        except UserError:
+            return ""
+        return text.rpartition(ANSWER)[2].partition("Again.")[0].lstrip()
+
+    def write(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> str:
+        """Render messages as they are. Raises UserError."""
         try:
             return self.template.render(
                 messages=messages,
@@ -259,6 +296,15 @@ class ChatTemplate:
             raise UserError(f"{self.name} refuses a conversation: {error}.") from None
         except (TypeError, KeyError, ValueError, IndexError) as error:
             raise UserError(f"{self.name} fails on a conversation: {error!r}.") from None
+
+
+def own_source(source: str) -> str:
+    """A template without what `ChatTemplate.suited` has put around it."""
+    if OWN in source:
+        return source.partition(OWN)[2].rpartition(OWN_END)[0]
+    if source.startswith(BEFORE_OWN):  # as it was written by projects of templates before 0.9.0
+        return source.removeprefix(BEFORE_OWN).rpartition(AFTER_OWN)[0]
+    return source
 
 
 def suit(own: ChatTemplate, thoughts: bool, name: str) -> ChatTemplate:

@@ -26,7 +26,8 @@ from .conversations import (
 from .data_files import place_name
 from .data_pages import check_page, shorten
 from .errors import UserError
-from .examples import Encode, Example, hold_thoughts, learned_text, whole_conversation
+from .examples import Encode, ending_of, example_of_part, hold_thoughts
+from .learned_text import Ending, Part, parts_of
 from .runs import Run, new_run
 from .tokenizer import TextTokenizer
 
@@ -57,7 +58,7 @@ class Findings:
         parts: conversations of each part, or why they cannot be divided.
         leaks: conversations that begin as one of the test file.
         unit: what lengths are counted in.
-        lengths: of the measured conversations.
+        lengths: of the texts that the measured conversations are learned from; mostly it is one for each.
         learned: share of the measured tokens or characters that is learned.
         refused: measured conversations that the chat template refuses, with the line and reason of the first.
         special: measured conversations with the text of a special token in what someone says.
@@ -89,6 +90,11 @@ class Reader:
     encode: Encode | None
     name: str
     special_tokens: frozenset[str] = frozenset()
+    ending: Ending | None = None
+
+    def parts(self, messages: Sequence[Message]) -> list[Part]:
+        """The texts that a conversation is learned from. Raises UserError."""
+        return parts_of(messages, self.render, self.ending)
 
 
 def check_data(config: CheckDataConfig) -> Run:
@@ -173,7 +179,9 @@ def open_reader(base: str, config: ChatDataConfig) -> Reader:
     if config.chat_template:
         render = read_template(config.chat_template, tokenizer.special_tokens)
     special = frozenset(tokenizer.special_texts())
-    return Reader(render, tokenizer.encode, f"by the tokenizer in {folder.as_posix()}", special)
+    stops = {tokenizer.end, tokenizer.after_answer(render)}
+    ending = ending_of(tokenizer.encode, stops, tokenizer.decode([tokenizer.end]))
+    return Reader(render, tokenizer.encode, f"by the tokenizer in {folder.as_posix()}", special, ending)
 
 
 def tokenizer_folder(base: str) -> Path | None:
@@ -244,22 +252,23 @@ def measure(findings: Findings, reader: Reader) -> None:
         said = "\n".join(message["content"] for message in conversation.messages)
         findings.special += any(token in said for token in reader.special_tokens)
         try:
-            length, targets = length_of(list(conversation.messages), reader)
+            parts = reader.parts(conversation.messages)
         except UserError as error:
             findings.refused.append(f"Line {conversation.line}: {error}")
             continue
-        findings.lengths.append(length)
-        learned += targets
+        for part in parts:
+            length, targets = length_of(part, reader)
+            findings.lengths.append(length)
+            learned += targets
     findings.learned = learned / max(sum(findings.lengths), 1)
 
 
-def length_of(messages: list[Message], reader: Reader) -> tuple[int, int]:
-    """Tokens of a conversation and how many of them are learned; characters without a tokenizer."""
+def length_of(part: Part, reader: Reader) -> tuple[int, int]:
+    """Tokens of a text and how many of them are learned; characters without a tokenizer."""
     if reader.encode:
-        example: Example = whole_conversation(messages, reader.render, reader.encode)
+        example = example_of_part(part, reader.encode)
         return len(example.tokens), int(example.targets.sum())
-    text, spans = learned_text(messages, reader.render)
-    return len(text), sum(stop - start for start, stop in spans)
+    return len(part.text), sum(stop - start for start, stop in part.spans)
 
 
 def script_of(messages: Sequence[Message]) -> str:
@@ -274,8 +283,9 @@ def script_of(messages: Sequence[Message]) -> str:
 
 def marked(conversation: Conversation, reader: Reader) -> list[tuple[str, bool]]:
     """The rendered conversation in pieces, each with whether the model learns to write it."""
-    text, spans = learned_text(list(conversation.messages), reader.render)
-    borders = [0, *(place for span in spans for place in span), len(text)]
+    *_, part = reader.parts(conversation.messages)
+    text = part.text
+    borders = [0, *(place for span in part.spans for place in span), len(text)]
     pieces = [(text[start:stop], bool(odd % 2)) for odd, (start, stop) in enumerate(pairwise(borders))]
     return [piece for piece in pieces if piece[0]]
 

@@ -12,7 +12,8 @@ from .config import ChatDataConfig, SamplingConfig
 from .console import say
 from .conversations import Conversation, Message
 from .errors import UserError
-from .examples import Example, encode_conversation, evaluation_windows
+from .examples import Example, encode_conversation, ending_of, evaluation_windows
+from .learned_text import Ending
 from .metrics import Metrics, exact_match, text_metrics
 from .text_model import TextModel
 
@@ -55,29 +56,35 @@ def encode_all(
     Says how many are left out, which are too long or in which nobody answers. Raises UserError when all are.
     """
     length = min(config.max_length, model.context)
-    encoded = (
+    ending = answer_ending(model)
+    encoded = [
         encode_conversation(
             conversation.messages,
             model.render,
             model.encode,
+            ending=ending,
             max_length=length,
             too_long=config.too_long,
-            end=model.end,
         )
         for conversation in conversations
-    )
-    examples = [example for example in encoded if example is not None and example.targets.any()]
+    ]
+    examples = [example for found in encoded for example in found]
     if not examples:
         raise UserError(
             f"None of the {len(conversations):,} conversations of {config.file} can be learned from: all are "
             f"longer than {length} tokens (chats.max_length), or no assistant answers. Try --check_data true."
         )
-    if left_out := len(conversations) - len(examples):
+    if left_out := sum(not found for found in encoded):
         say(
             f"{left_out:,} of {len(conversations):,} conversations are left out: "
             f"longer than {length:,} tokens (chats.max_length), or no assistant answers."
         )
     return examples
+
+
+def answer_ending(model: TextModel) -> Ending:
+    """What ends an answer of the model."""
+    return ending_of(model.encode, model.stops, model.decode([model.end]))
 
 
 def measure_chats(

@@ -12,7 +12,9 @@ from .chat_template import Message, answer, thought_of
 from .config import ChatDataConfig
 from .conversations import Preference
 from .errors import UserError
-from .examples import Example, Render, encode_conversation, render_whole, system_kept
+from .evaluating import answer_ending
+from .examples import Example, encode_conversation
+from .learned_text import Render, render_whole, system_kept
 from .metrics import Metrics
 
 if TYPE_CHECKING:
@@ -66,15 +68,28 @@ def prompt_key(pair: Preference) -> str:
 
 
 def encode_answers(pair: Preference, model: TextModel, longest: int) -> list[Example]:
-    """The answers as tokens, the better first; none where one of them is longer than `longest` tokens."""
+    """The answers as tokens, the better first; none where one of them is longer than `longest` tokens.
+
+    Earlier answers of the chat are read only, as the prompts of other answers have others.
+    """
+    ending = answer_ending(model)
     encoded = [
         encode_conversation(
-            [*pair.prompt, answer(text)], model.render, model.encode, max_length=longest, too_long="drop"
+            [*read_only(pair.prompt), answer(text)],
+            model.render,
+            model.encode,
+            ending=ending,
+            max_length=longest,
+            too_long="drop",
         )
         for text, _ in pair.answers
     ]
-    fit = [example for example in encoded if example is not None]
-    return fit if len(fit) == len(encoded) else []
+    return [example for (example,) in encoded] if all(encoded) else []
+
+
+def read_only(prompt: Sequence[Message]) -> list[Message]:
+    """A prompt whose turns of the assistant are not learned."""
+    return [{**turn, "weight": 0} if turn["role"] == "assistant" else turn for turn in prompt]
 
 
 def as_asked(pair: Preference, render: Render) -> Preference:
@@ -84,7 +99,7 @@ def as_asked(pair: Preference, render: Render) -> Preference:
     """
     for text, _ in pair.answers:
         chat = system_kept([*pair.prompt, answer(text)], render)
-        if thought_of(text) and render_whole(chat, render) != render(chat, False):
+        if thought_of(text) and render_whole(chat, render, render(chat[:-1], True)) != render(chat, False):
             raise UserError(
                 "The chat template leaves out the thoughts (<think>) of answers: name one that keeps them "
                 "in pairs.chat_template."
@@ -114,7 +129,6 @@ def measure_pairs(model: TextModel, pairs: Sequence[Preference], longest: int) -
     """
     encoded = [one for pair in pairs if (one := encode_answers(pair, model, longest))]
     losses = model.token_losses([example for pair in encoded for example in pair])
-    # Assistant turns within the prompt are in both sums, and cancel.
     chosen, rejected = (np.array([part.sum() for part in losses[first::2]]) for first in (0, 1))
     tokens = sum(len(part) for part in losses[::2])
     return {
@@ -132,23 +146,13 @@ def measure_answers(model: TextModel, answers: Sequence[Preference], longest: in
     """
     losses: dict[bool, list[np.ndarray]] = {True: [], False: []}
     encoded = [
-        (bool(one.chosen), example)
-        for one in answers
-        for example in encode_answers(last_only(one), model, longest)
+        (bool(one.chosen), example) for one in answers for example in encode_answers(one, model, longest)
     ]
     of_tokens = model.token_losses([example for _, example in encoded])
     for (good, _), loss in zip(encoded, of_tokens, strict=True):
         losses[good].append(loss)
     good_loss, bad_loss = (float(np.concatenate(losses[good]).mean()) for good in (True, False))
     return {"margin_per_token": bad_loss - good_loss, "good_loss": good_loss, "bad_loss": bad_loss}
-
-
-def last_only(pair: Preference) -> Preference:
-    """The pair such that earlier turns of the assistant do not count in its loss."""
-    read: list[Message] = [
-        {**turn, "weight": 0} if turn["role"] == "assistant" else turn for turn in pair.prompt
-    ]
-    return replace(pair, prompt=tuple(read))
 
 
 def kind_of(pairs: Sequence[Preference]) -> str:

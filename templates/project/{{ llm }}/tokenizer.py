@@ -130,7 +130,7 @@ class TextTokenizer:
         self.end_of_turn = self.after_answer(template)
 
     def after_answer(self, template: ChatTemplate) -> int:
-        """The special token that a template writes after an answer, or else the usual ones."""
+        """The special token that ends an answer, or else begins the next question; or else the usual ones."""
         after = self.encode(template.after_answer()).tokens
         if after and after[0] in self.tokenizer.get_added_tokens_decoder():
             return after[0]

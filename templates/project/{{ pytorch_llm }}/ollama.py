@@ -9,7 +9,7 @@ from typing import Any
 
 from .chat_template import ChatTemplate, Message
 from .errors import UserError
-from .examples import Render
+from .learned_text import Render
 
 LONGEST = 8192  # tokens of context that are asked for: the memory for keys and values grows with it
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from .align_config import AlignConfig
 from .base_models import Base
-from .chat_template import answer
+from .chat_template import ChatTemplate, answer, thought_of, without_thoughts
 from .conversations import Preference
 from .device import uses_gpu
 from .errors import UserError
@@ -77,11 +77,15 @@ def make_trainer(
     options._n_gpu = min(options.n_gpu, 1)  # several GPUs are for torchrun, not for threads of one process
     seed = config.training.seed
     to_rows = answer_rows if config.loss == "kto" else pair_rows
+    template = ChatTemplate(base.tokenizer.get_chat_template(), base.tokenizer.special_tokens_map)
+    train, validation = (
+        as_given(to_rows(part, seed), template) for part in (splits.train, splits.validation)
+    )
     trainer: Trainer = trainer_class(
         model=model,
         args=options,
-        train_dataset=on_disk(to_rows(splits.train, seed), folder / "pairs" / "train", accelerator),
-        eval_dataset=on_disk(to_rows(splits.validation, seed), folder / "pairs" / "validation", accelerator),
+        train_dataset=on_disk(train, folder / "pairs" / "train", accelerator),
+        eval_dataset=on_disk(validation, folder / "pairs" / "validation", accelerator),
         processing_class=base.tokenizer,
         peft_config=lora_config(model, config.method) if lora else None,
         callbacks=callbacks,
@@ -171,6 +175,23 @@ def share_of_batch(config: AlignConfig) -> int:
             f"be shared equally: set it to a multiple of {processes}, such as {nearest}."
         )
     return batch_size // processes
+
+
+def as_given(rows: list[dict[str, Any]], template: ChatTemplate) -> list[dict[str, Any]]:
+    """Rows of trl with the thoughts in the field of a message that the chat template reads, if it reads one.
+
+    Then all answers have this field: a data set has the same fields in all rows.
+    """
+    field = template.thought_field
+    answers = [name for name in ("chosen", "rejected", "completion") if rows and name in rows[0]]
+    rows = [{**row, "prompt": template.given(row["prompt"])} for row in rows]
+    if not field or not any(thought_of(row[name][0]["content"]) for row in rows for name in answers):
+        return rows
+
+    def given(text: str) -> dict[str, str]:
+        return {"role": "assistant", "content": without_thoughts(text), field: thought_of(text)}
+
+    return [{**row, **{name: [given(row[name][0]["content"])] for name in answers}} for row in rows]
 
 
 def pair_rows(pairs: Sequence[Preference], seed: int) -> list[dict[str, Any]]:

@@ -17,8 +17,9 @@ from .bases import short_name
 from .chat_template import ChatTemplate, Message
 from .config import SamplingConfig
 from .errors import UserError
-from .examples import Encoded, Example, Render
+from .examples import Encoded, Example
 from .generation import accepted_arguments, evaluating, new_tokens
+from .learned_text import Render
 from .methods import count_weights
 from .model_folder import find_model
 from .packing import alike
@@ -237,7 +238,10 @@ def stop_tokens(model: Any, tokenizer: Any) -> set[int]:
 
 
 def end_of_turn(tokenizer: Any) -> int | None:
-    """The special token that the chat template writes right after an answer; None where there is none."""
+    """The special token that the chat template writes right after an answer; None where there is none.
+
+    Where it writes nothing there, as GLM's does, it is what begins the next question.
+    """
     if not tokenizer.chat_template:
         return None
     try:

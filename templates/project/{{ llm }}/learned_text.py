@@ -1,0 +1,272 @@
+"""Which characters of a rendered conversation the model learns to write.
+
+An answer is learned as it will be asked for: after exactly the text with which the chat template asks for it
+at that point of the chat, and up to a token at which the model stops.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from .chat_template import (
+    ANSWER,
+    THOUGHT_END,
+    Message,
+    Span,
+    answer,
+    is_learned,
+    thinking,
+    thought_of,
+    without_thoughts,
+)
+from .errors import UserError
+
+Render = Callable[[list[Message], bool], str]
+MARKED_SYSTEM: Message = {"role": "system", "content": ANSWER}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What ends an answer.
+
+    Attributes:
+        length: how many characters the token has that a text begins with, if the model stops at it; else 0.
+        text: of the token that ends a text; it is put where a template writes nothing to stop at.
+    """
+
+    length: Callable[[str], int]
+    text: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A text to learn from.
+
+    Attributes:
+        messages: up to the last answer that is learned from this text; answers that are not have weight 0.
+        text: as the chat template renders them.
+        spans: the characters that are learned, one span for each answer.
+    """
+
+    messages: list[Message]
+    text: str
+    spans: list[Span]
+
+
+def parts_of(messages: Sequence[Message], render: Render, ending: Ending | None = None) -> list[Part]:
+    """The texts from which each answer of a conversation is learned once, in order; mostly it is one.
+
+    Where the text up to an answer changes when the chat goes on, as that of thoughts does, which are not read
+    again, the answer is learned from a text that ends with it.
+
+    Raises:
+        UserError: the template refuses the conversation, or what it asks with does not lead to the answer.
+    """
+    places = [place for place, message in enumerate(messages) if is_learned(message)]
+    parts = []
+    while places:
+        part, learned = read_part(list(messages[: places[-1] + 1]), places, render, ending)
+        parts.append(part)
+        places = [place for place in places if place not in learned]
+    return parts[::-1]
+
+
+def read_part(
+    messages: list[Message], places: Sequence[int], render: Render, ending: Ending | None
+) -> tuple[Part, set[int]]:
+    """The text of `messages` and the answers at those `places`, the last among them, that it teaches."""
+    *older, last = places
+    turn = Turn(messages, last, render)
+    text = turn.finished
+    found = turn.find(text) or turn.refuse()
+    same = turns_like_the_last(messages, older, found, text, render)
+    spans = {}
+    for place in older:
+        said = without_thoughts(messages[place]["content"])
+        span = same.get(place) or Turn(messages, place, render).find(text)
+        if span and (span := ended(span, text, said, ending)):
+            spans[place] = span
+    start, stop = found
+    if closed := ended(found, text, turn.said, ending):
+        stop = closed[1]
+    elif ending:
+        text = text[:stop].rstrip() + stop_text(messages, turn.said, render, ending)
+        stop = len(text)
+    spans[last] = start, stop
+    unlearned = [
+        one if place in spans or one["role"] != "assistant" else only_read(one)
+        for place, one in enumerate(messages)
+    ]
+    return Part(unlearned, text, [spans[place] for place in sorted(spans)]), set(spans)
+
+
+class Turn:
+    """An answer, as the template asks for it and as it writes it at the end of a conversation."""
+
+    def __init__(self, messages: list[Message], place: int, render: Render) -> None:
+        content = messages[place]["content"]
+        self.said, self.thought = without_thoughts(content), thought_of(content)
+        self.asked = render(messages[:place], True)
+        self.finished = render_whole(messages[: place + 1], render, self.asked)
+
+    def find(self, text: str) -> Span | None:
+        """Where it stands in a text of the conversation; None where the model will not be asked with that."""
+        start = len(self.asked)
+        if not text.startswith(self.asked):
+            return None
+        whole = text.startswith(self.finished)
+        stop = len(self.finished) if whole else common_turn(text, self.finished)
+        written = text[start:stop].rstrip()
+        if not (holds(written, self.said) and holds(written, self.thought)):
+            return None
+        return start, stop if written.endswith(self.said) else start + len(written)
+
+    def refuse(self) -> Span:
+        """Raise UserError for an answer that cannot be learned from the conversation which it ends."""
+        if not holds(self.finished, self.said):
+            raise cannot_teach("the text that it renders lacks what the assistant said")
+        if not holds(self.finished, self.thought):
+            raise cannot_teach("the text that it renders lacks the thoughts of the assistant")
+        raise cannot_teach("the text before an answer is another one than that which asks for it")
+
+
+def turns_like_the_last(
+    messages: list[Message], older: Sequence[int], last: Span, text: str, render: Render
+) -> dict[int, Span]:
+    """Where the `older` answers stand in `text`, if all are written as the last one, which stands at `last`.
+
+    They are found in one rendering, with marks around all answers, instead of two for each answer. Empty
+    where they differ, or the first is not asked for so.
+    """
+    content = messages[-1]["content"]
+    if len(older) < 2 or content != content.strip() or any(THOUGHT_END in one["content"] for one in messages):
+        return {}
+    marked = [mark(one) if one["role"] == "assistant" else one for one in messages]
+    pieces = render(marked, False).split(ANSWER)  # before an answer, the answer, before the next …
+    answers = [place for place, one in enumerate(messages) if one["role"] == "assistant"]
+    if len(pieces) != 2 * len(answers) + 1 or "".join(pieces) != text:
+        return {}
+    asked, silent = (render(messages[: older[0]], wanted) for wanted in (True, False))
+    borders = [0, *accumulate(map(len, pieces))]
+    gap = text[last[0] : borders[-3]]  # such as a space, between the header and the answer
+    header = asked[common_turn(asked, silent) :] + gap
+    spans = {}
+    for place, start, stop, after in zip(answers, borders[1::2], borders[2::2], pieces[2::2], strict=False):
+        content = messages[place]["content"]
+        if content != content.strip():  # templates may take white space off the last answer only
+            continue
+        if not text[:start].endswith(header):
+            return {}
+        same = len(pieces[-1]) if after.startswith(pieces[-1]) else common_turn(after, pieces[-1])
+        visible = len(after[:same].rstrip())
+        spans[place] = start - len(gap), stop + (visible or same)
+    first = spans.get(older[0])
+    return spans if first and first[0] == len(asked) and text.startswith(asked) else {}
+
+
+def mark(message: Message) -> Message:
+    """An answer with a mark before and after it, within the white space around it."""
+    content = message["content"]
+    said = content.strip()
+    return answer(content.replace(said, f"{ANSWER}{said}{ANSWER}", 1))
+
+
+def only_read(message: Message) -> Message:
+    """An answer that is not learned."""
+    return {"role": "assistant", "content": message["content"], "weight": 0}
+
+
+def ended(span: Span, text: str, said: str, ending: Ending | None) -> Span | None:
+    """The span up to and with what the model stops at; None where the text has nothing of the kind there."""
+    start, stop = span
+    written = text[start:stop].rstrip()
+    after = written[written.rfind(said) + len(said) :].lstrip()
+    if ending is None or (after and ending.length(after)):
+        return span
+    rest = text[stop:].lstrip()
+    if not after and (length := ending.length(rest)):  # the next turn begins with it, as in GLM
+        return start, len(text) - len(rest) + length
+    return None
+
+
+def stop_text(messages: list[Message], said: str, render: Render, ending: Ending) -> str:
+    """What is put after the last answer: what begins the next question, if the model stops at it.
+
+    Raises UserError where nothing stops the model.
+    """
+    further, _, _ = render([*messages, {"role": "user", "content": ANSWER}], False).partition(ANSWER)
+    header = further.rpartition(said)[2].lstrip()
+    if length := ending.length(header):
+        return header[:length]
+    if not ending.text:
+        raise cannot_teach("it writes nothing after an answer that a model can stop at")
+    return ending.text
+
+
+def holds(text: str, words: str) -> bool:
+    """Whether a text has these words, apart from case and white space, which templates may change."""
+    return words in text or " ".join(words.split()).casefold() in " ".join(text.split()).casefold()
+
+
+def render_whole(messages: list[Message], render: Render, asked: str) -> str:
+    """The text of a finished conversation, which begins as its last answer is `asked` for, where it can.
+
+    That is with the system message, and with the thoughts of the last answer. DeepSeek R1's template leaves
+    these out, as older answers need none; but an answer that it asks for begins with a thought. They are put
+    back in, and an empty one where the answer has none.
+    """
+    thought, said = thought_of(messages[-1]["content"]), without_thoughts(messages[-1]["content"])
+    text = render(messages, False)
+    if not text.startswith(asked):
+        messages = system_kept(messages, render)
+        text = render(messages, False)
+    if text.startswith(asked) and holds(text[len(asked) :], thought):
+        return text
+    before, found, after = render([*messages[:-1], answer(ANSWER)], False).partition(ANSWER)
+    with_thought = f"{before}{thinking(thought, said)}{after}"
+    return with_thought if found and with_thought.startswith(asked) else text
+
+
+def system_kept(messages: list[Message], render: Render) -> list[Message]:
+    """The conversation such that its text has the system message that the model is given.
+
+    Mistral's template puts the system message before the last question when it asks for an answer, and leaves
+    it out once the answer is there. In training the question has it before it, too.
+
+    Raises:
+        UserError: the two cannot be made equal.
+    """
+    if messages[0]["role"] != "system" or ANSWER in render([MARKED_SYSTEM, *messages[1:]], False):
+        return messages
+    pieces = render([MARKED_SYSTEM, {"role": "user", "content": ANSWER}], True).split(ANSWER)
+    if len(pieces) == 2:  # the model is not given it either
+        return messages
+    between = "".join(pieces[1:2])
+    last = max(place for place, one in enumerate(messages) if one["role"] == "user")
+    joined = f"{messages[0]['content']}{between}{messages[last]['content']}"
+    question: Message = {"role": "user", "content": joined}
+    kept = [*messages[1:last], question, *messages[last + 1 :]]
+    if render(kept[:-1], True) != render(messages[:-1], True):
+        raise UserError(
+            "The chat template leaves out the system message of a finished conversation: name one that keeps "
+            "it in chats.chat_template, or take the system messages out of the data."
+        )
+    return kept
+
+
+def common_turn(text: str, finished: str) -> int:
+    """How much of a finished turn two texts have in common.
+
+    Something may end a conversation as a whole, after its last turn, as in Phi 3. Where that and the next
+    header begin with the same bracket the bracket is not the turn's.
+    """
+    pairs = enumerate(zip(text, finished, strict=False))
+    same = next((place for place, (left, right) in pairs if left != right), min(len(text), len(finished)))
+    return len(text[:same].rstrip("<|["))
+
+
+def cannot_teach(reason: str) -> UserError:
+    """The error for a template from which an answer cannot be learned."""
+    return UserError(
+        f"The chat template cannot teach answers: {reason}; name another one in chats.chat_template."
+    )
