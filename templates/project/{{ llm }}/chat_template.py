@@ -302,7 +302,7 @@ def own_source(source: str) -> str:
     """A template without what `ChatTemplate.suited` has put around it."""
     if OWN in source:
         return source.partition(OWN)[2].rpartition(OWN_END)[0]
-    if source.startswith(BEFORE_OWN):  # as it was written by projects of templates before 0.9.0
+    if source.startswith(BEFORE_OWN):  # as it was written by projects of templates before 0.8.0
         return source.removeprefix(BEFORE_OWN).rpartition(AFTER_OWN)[0]
     return source
 
