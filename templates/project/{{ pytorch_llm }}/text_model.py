@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,14 @@ from .learned_text import Render
 from .methods import count_weights
 from .model_folder import find_model
 from .packing import alike
-from .text_pieces import Written, batches_of_text, text_pieces
+from .text_generator import TextGenerator
+from .text_pieces import batches_of_text
 
 TOKENS_AT_ONCE = 1 << 12  # read together for their losses: more would be no faster, and take memory
 LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32
-PROMPTS_AT_ONCE = 32  # answered together
-KEPT_AT_ONCE = 1 << 14  # tokens whose keys and values are kept meanwhile
 
 
-class TextModel:
+class TextModel(TextGenerator):
     """A causal language model of transformers and its tokenizer.
 
     Args:
@@ -109,80 +107,27 @@ class TextModel:
                     losses[index] = values
         return losses
 
-    def generate(
-        self, prompts: Sequence[str], sampling: SamplingConfig, *, first: int = 0, use_cache: bool = True
-    ) -> list[str]:
-        """Continue each prompt (a rendered text) until its end; only the new text, without special tokens.
+    def prompt_tokens(self, prompt: str) -> list[int]:
+        """The tokens of a prompt, after the tokenizer's start tokens where no chat template writes them.
 
-        `first` is the number of the first prompt: each has random numbers of its own. Raises UserError for a
-        prompt that fills the model's context.
+        Raises UserError for a token that the model has no embedding for.
         """
-        return [one.text for one in self.write(prompts, sampling, first=first, use_cache=use_cache)]
-
-    def write(
-        self, prompts: Sequence[str], sampling: SamplingConfig, *, first: int = 0, use_cache: bool = True
-    ) -> list[Written]:
-        """The same with the number of tokens, and whether the text was cut."""
-        encoded = [self._prompt(prompt) for prompt in prompts]
-        limits = [sampling.longest(self.context - len(tokens)) for tokens in encoded]
-        lengths = [len(tokens) + limit for tokens, limit in zip(encoded, limits, strict=True)]
-        written: dict[int, Written] = {}
-        for batch in alike(lengths, most=PROMPTS_AT_ONCE, tokens=KEPT_AT_ONCE):
-            tokens: list[list[int]] = [[] for _ in batch]
-            numbers = [first + index for index in batch]
-            for pairs in self._new_tokens([encoded[index] for index in batch], sampling, use_cache, numbers):
-                for row, token in pairs:
-                    tokens[row].append(token)
-            for index, found in zip(batch, tokens, strict=True):
-                written[index] = Written(self.text(found), len(found), len(found) >= limits[index])
-        return [written[index] for index in range(len(prompts))]
-
-    def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, Written]:
-        """Yield the continuation of a prompt piece by piece, and return the whole.
-
-        Closing the generator stops the work. Raises UserError for a prompt that fills the model's context.
-        """
-        encoded = self._prompt(prompt)
-        written: list[int] = []
-
-        def tokens() -> Iterator[int]:
-            for pairs in steps:
-                for _, token in pairs:
-                    written.append(token)
-                    yield token
-
-        with closing(self._new_tokens([encoded], sampling)) as steps:
-            yield from text_pieces(tokens(), self.text)
-        limit = sampling.longest(self.context - len(encoded))
-        return Written(self.text(written), len(written), len(written) >= limit)
-
-    def _no_template(self, messages: list[Message], add_generation_prompt: bool) -> str:
-        raise UserError(
-            f"{self.name} has no chat template: it continues text, but was not taught to chat; "
-            "fine-tune it on chats first (finetune.py)."
-        )
-
-    def _prompt(self, text: str) -> list[int]:
-        """Tokens of a prompt; without a chat template, which has them, after the tokenizer's start tokens."""
-        tokens: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        tokens: list[int] = self.tokenizer(prompt, add_special_tokens=False, verbose=False)["input_ids"]
         if not self.has_chat_template and tokens[: len(self.start)] != self.start:
             tokens = [*self.start, *tokens]
         tokens = tokens or [self.end]
         check_tokens(tokens, self.rows, self.tokenizer, self.name)
-        if len(tokens) >= self.context:
-            raise UserError(
-                f"The prompt has {len(tokens):,} tokens, but {self.name} reads at most {self.context:,}, "
-                "its answer included: shorten it."
-            )
         return tokens
 
-    def _new_tokens(
+    def new_tokens(
         self,
         prompts: Sequence[Sequence[int]],
         sampling: SamplingConfig,
+        *,
+        numbers: Sequence[int],
         use_cache: bool = True,
-        numbers: Sequence[int] = (0,),
     ) -> Generator[list[tuple[int, int]], None, None]:
+        """Yield at each step the next token of each prompt that has not ended (`generation.new_tokens`)."""
         return new_tokens(
             self.model,
             prompts,
@@ -191,6 +136,12 @@ class TextModel:
             stops=self.stops,
             context=self.context,
             use_cache=use_cache,
+        )
+
+    def _no_template(self, messages: list[Message], add_generation_prompt: bool) -> str:
+        raise UserError(
+            f"{self.name} has no chat template: it continues text, but was not taught to chat; "
+            "fine-tune it on chats first (finetune.py)."
         )
 
     def _decode(self, tokens: Sequence[int], skip_special_tokens: bool) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +12,19 @@ from .bases import short_name
 from .chat_template import ChatTemplate
 from .config import SamplingConfig
 from .data import Rows, make_rows
-from .errors import UserError
 from .examples import Encoded, Example
 from .generation import Writer
 from .language_model import build_language_model
 from .packing import alike
 from .presets import Opened, open_preset
-from .text_pieces import Written, batches_of_text, text_pieces
+from .text_generator import TextGenerator
+from .text_pieces import batches_of_text
 
 TOKENS_AT_ONCE = 1 << 12  # read together for their losses: more would be no faster, and take memory
 LOGITS_AT_ONCE = 1 << 27  # numbers: 512 MiB in float32
-PROMPTS_AT_ONCE = 32  # answered together
-KEPT_AT_ONCE = 1 << 14  # tokens whose keys and values are kept meanwhile
 
 
-class TextModel:
+class TextModel(TextGenerator):
     """A causal language model of KerasHub and its tokenizer.
 
     Attributes:
@@ -87,69 +84,19 @@ class TextModel:
                 losses[batch[place]] = found[row][rows.learned[row]]
         return losses
 
-    def generate(
-        self, prompts: Sequence[str], sampling: SamplingConfig, *, first: int = 0, use_cache: bool = True
-    ) -> list[str]:
-        """Continue each prompt (a rendered text) until its end; only the new text, without special tokens.
+    def prompt_tokens(self, prompt: str) -> list[int]:
+        """The tokens of a prompt, or of an empty one the token between two documents."""
+        return self.tokenizer.encode(prompt).tokens or [self.end]
 
-        `first` is the number of the first prompt: each has random numbers of its own. Raises UserError for a
-        prompt that fills the model's context.
-        """
-        return [one.text for one in self.write(prompts, sampling, first=first, use_cache=use_cache)]
-
-    def write(
-        self, prompts: Sequence[str], sampling: SamplingConfig, *, first: int = 0, use_cache: bool = True
-    ) -> list[Written]:
-        """The same with the number of tokens, and whether the text was cut."""
-        encoded = [self._prompt(prompt) for prompt in prompts]
-        limits = [sampling.longest(self.context - len(tokens)) for tokens in encoded]
-        lengths = [len(tokens) + limit for tokens, limit in zip(encoded, limits, strict=True)]
-        written: dict[int, Written] = {}
-        for batch in alike(lengths, most=PROMPTS_AT_ONCE, tokens=KEPT_AT_ONCE):
-            tokens: list[list[int]] = [[] for _ in batch]
-            numbers = [first + index for index in batch]
-            for pairs in self._new_tokens([encoded[index] for index in batch], sampling, use_cache, numbers):
-                for row, token in pairs:
-                    tokens[row].append(token)
-            for index, found in zip(batch, tokens, strict=True):
-                written[index] = Written(self.text(found), len(found), len(found) >= limits[index])
-        return [written[index] for index in range(len(prompts))]
-
-    def stream(self, prompt: str, sampling: SamplingConfig) -> Generator[str, None, Written]:
-        """Yield the continuation of a prompt piece by piece, and return the whole.
-
-        Closing the generator stops the work. Raises UserError for a prompt that fills the model's context.
-        """
-        encoded = self._prompt(prompt)
-        written: list[int] = []
-
-        def tokens() -> Iterator[int]:
-            for pairs in steps:
-                for _, token in pairs:
-                    written.append(token)
-                    yield token
-
-        with closing(self._new_tokens([encoded], sampling)) as steps:
-            yield from text_pieces(tokens(), self.text)
-        limit = sampling.longest(self.context - len(encoded))
-        return Written(self.text(written), len(written), len(written) >= limit)
-
-    def _prompt(self, text: str) -> list[int]:
-        tokens = self.tokenizer.encode(text).tokens or [self.end]
-        if len(tokens) >= self.context:
-            raise UserError(
-                f"The prompt has {len(tokens):,} tokens, but {self.name} reads at most {self.context:,}, "
-                "its answer included: shorten it."
-            )
-        return tokens
-
-    def _new_tokens(
+    def new_tokens(
         self,
         prompts: Sequence[Sequence[int]],
         sampling: SamplingConfig,
+        *,
+        numbers: Sequence[int],
         use_cache: bool = True,
-        numbers: Sequence[int] = (0,),
     ) -> Generator[list[tuple[int, int]], None, None]:
+        """Yield at each step the next token of each prompt that has not ended (`generation.Writer`)."""
         return self.writer.new_tokens(
             prompts, sampling, numbers=numbers, stops=self.stops, use_cache=use_cache
         )
