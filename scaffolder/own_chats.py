@@ -22,6 +22,7 @@ COLUMNS: Final = (
     {"messages"},
     {"conversations"},
     {"instruction", "output"},
+    {"指令", "输出"},
     {"prompt", "completion"},
     {"prompt", "chosen", "rejected"},
 )

@@ -61,7 +61,8 @@ def local_folder(name: str | Path) -> Path | None:
     if path.exists():
         raise UserError(f"{name} is a file: give the folder of the model, which holds {CONFIG}.")
     text = str(name)
-    if text.startswith((".", "/", "~", f"{RUNS}/")) or "\\" in text or text.count("/") > 1:
+    drive = text[1:2] == ":"  # D:/models
+    if text.startswith((".", "/", "~", f"{RUNS}/")) or "\\" in text or text.count("/") > 1 or drive:
         raise UserError(f"The folder {name} does not exist{near(text)}.")
     return None
 
