@@ -206,7 +206,10 @@ def tokenizer_folder(base: str) -> Path | None:
         return None
     from huggingface_hub import try_to_load_from_cache  # the tokenizers package needs it as well
 
-    found = try_to_load_from_cache(base, "tokenizer.json")
+    try:
+        found = try_to_load_from_cache(base, "tokenizer.json")
+    except ValueError:  # no name of that hub
+        return None
     return Path(found).parent if isinstance(found, str) else None
 
 

@@ -85,7 +85,7 @@ def download(name: str, hub: str) -> Path:
             from modelscope import snapshot_download as from_modelscope
         except ImportError:
             raise UserError(
-                "hub is modelscope, whose package is missing: install it with `pip install modelscope`."
+                f"{name} comes from modelscope, whose package is missing: `pip install modelscope`."
             ) from None
         with hub_errors(name, hub, near(name)):
             return Path(from_modelscope(name, **options))
