@@ -209,7 +209,8 @@ def unknown(name: str, settings: Iterable[str], dashes: str = "") -> str:
     if not found:
         by_last_part = {setting.rpartition(".")[2]: setting for setting in known}
         found = by_last_part.get(closest(name.rpartition(".")[2], by_last_part), "")
-    return f"there is no setting {dashes}{name}{f' (nearest: {dashes}{found})' if found else ''}."
+    hint = f" (nearest: {dashes}{found})" if found else " (--help lists all)" if dashes else ""
+    return f"there is no setting {dashes}{name}{hint}."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
