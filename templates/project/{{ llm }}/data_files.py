@@ -25,7 +25,7 @@ JSON_MISTAKES = {  # by the beginning of what the parser says, or by what json_m
     "single quotes": "JSON wants double quotes, not single ones",
     "constant": "JSON writes true, false and null, not True, False and None",
     "comma": "a comma before a closing bracket must be left out",
-    "end": "it ends too early: a record must stand on one line as a whole",
+    "end": "it ends too early; in JSON Lines a record must stand on one line",
     "depth": "it is nested too deeply",
     "Extra data": "something follows the record: write one on each line, without commas between them",
     "Expecting ',' delimiter": 'a comma is missing, or a quotation mark within a text must be written \\"',
