@@ -105,17 +105,20 @@ def check_data(config: CheckDataConfig) -> Run:
         chats = replace(chats, file=config.file, test_file="", format=config.format)
     if config.max_length:
         chats = replace(chats, max_length=config.max_length)
-    return check_conversations(chats, base=config.tokenizer or tuning.base, shown=config.shown)
+    return check_conversations(chats, base=tuning.base, tokenizer=config.tokenizer, shown=config.shown)
 
 
-def check_conversations(config: ChatDataConfig, *, base: str = "latest", shown: int = 3) -> Run:
+def check_conversations(
+    config: ChatDataConfig, *, base: str = "latest", tokenizer: str = "", shown: int = 3
+) -> Run:
     """Look through all conversations, say what is there and what is wrong, and write a report.
 
     The file is read once and held once. Lengths are counted on at most 20,000 conversations, spread over it.
 
     Args:
         config: the conversations, as fine-tuning will read them.
-        base: model whose tokenizer counts: `latest` run, a run, a folder, or a name on the hub.
+        base: model that fine-tuning starts from: `latest` run, a run, a folder, or a name on the hub.
+        tokenizer: model whose tokenizer counts, named likewise; empty: that of `base`.
         shown: conversations shown as the model will see them.
 
     Returns:
@@ -124,7 +127,7 @@ def check_conversations(config: ChatDataConfig, *, base: str = "latest", shown: 
     Raises:
         UserError: the file cannot be read, or nothing in it can be used.
     """
-    reader = open_reader(base, config)
+    reader = open_reader(tokenizer or base, config)
     findings = look_through(config)
     reader = replace(reader, render=reader.render.suited(findings.thinking > 0))
     find_parts(findings, config)
@@ -151,11 +154,11 @@ def check_conversations(config: ChatDataConfig, *, base: str = "latest", shown: 
     page = check_page(run, config, findings.reading, rows, examples, findings.lengths, findings.unit)
     say(f"Lengths are counted {reader.name}.")
     say(f"Report: {page}")
-    say(f"Next: {next_step(findings, config)}")
+    say(f"Next: {next_step(findings, config, base)}")
     return run
 
 
-def next_step(findings: Findings, config: ChatDataConfig) -> str:
+def next_step(findings: Findings, config: ChatDataConfig, base: str) -> str:
     """What to do now, in one line."""
     file = f'"{config.file}"' if " " in config.file else config.file
     if findings.reading.wrong:
@@ -165,7 +168,12 @@ def next_step(findings: Findings, config: ChatDataConfig) -> str:
         )
     if isinstance(findings.parts, str) or findings.refused:
         return "mend what the table names, and check again."
-    return f"python finetune.py --chats.file {file}"
+    command = f"python finetune.py --chats.file {file}"
+    try:
+        resolve_model(base, "train")
+    except UserError:
+        return f"python train.py, whose model is the base, then {command}"
+    return command
 
 
 def open_reader(base: str, config: ChatDataConfig) -> Reader:
@@ -198,7 +206,10 @@ def tokenizer_folder(base: str) -> Path | None:
         return None
     from huggingface_hub import try_to_load_from_cache  # the tokenizers package needs it as well
 
-    found = try_to_load_from_cache(base, "tokenizer.json")
+    try:
+        found = try_to_load_from_cache(base, "tokenizer.json")
+    except ValueError:  # no name of that hub
+        return None
     return Path(found).parent if isinstance(found, str) else None
 
 

@@ -21,8 +21,21 @@ NOT_TEXT = {
     b"\x28\xb5\x2f\xfd": "compressed with zstandard",
     b"PAR1": "a Parquet file, and its name should end in .parquet",
 }
-
-
+JSON_MISTAKES = {  # by the beginning of what the parser says, or by what json_mistake() finds in its place
+    "single quotes": "JSON wants double quotes, not single ones",
+    "constant": "JSON writes true, false and null, not True, False and None",
+    "comma": "a comma before a closing bracket must be left out",
+    "end": "it ends too early; in JSON Lines a record must stand on one line",
+    "depth": "it is nested too deeply",
+    "Extra data": "something follows the record: write one on each line, without commas between them",
+    "Expecting ',' delimiter": 'a comma is missing, or a quotation mark within a text must be written \\"',
+    "Expecting ':' delimiter": "a colon is missing after a name",
+    "Expecting property name": "a name in double quotes is missing",
+    "Expecting value": "a value is missing",
+    "Invalid \\": "a backslash within a text must be written twice",
+    "Invalid control character": "a tab within a text must be written \\t, a line break \\n",
+    "Unterminated string": "a text has no closing quotation mark; a line break within it is written \\n",
+}
 BLOCK = 1 << 20  # characters read at a time
 SPACES = re.compile(r"\s*")
 
@@ -132,11 +145,27 @@ def read_json(path: Path, encoding: str) -> Iterator[Record]:
         return
     for number, line in read_lines(path, encoding):
         try:
-            yield number, json.loads(line)
+            yield number, json.loads(line.lstrip("\ufeff"))  # a mark of UTF-8, where files were joined
         except JSONDecodeError as error:
-            yield number, Unreadable(f"is not valid JSON: {error.msg} at character {error.colno}")
+            yield number, Unreadable(f"is not valid JSON: {json_mistake(error)} (character {error.colno})")
         except RecursionError:
-            yield number, Unreadable("is not valid JSON: it is nested too deeply")
+            yield number, Unreadable(f"is not valid JSON: {JSON_MISTAKES['depth']}")
+
+
+def json_mistake(error: JSONDecodeError) -> str:
+    """What is wrong and what to do about it, in a few words."""
+    before = error.doc[: error.pos].rstrip()[-1:]
+    after = error.doc[error.pos :].lstrip()
+    kind = error.msg
+    if after.startswith("'"):
+        kind = "single quotes"
+    elif after.startswith(("True", "False", "None")):
+        kind = "constant"
+    elif kind.startswith("Illegal trailing comma") or (before == "," and after.startswith(("}", "]"))):
+        kind = "comma"
+    elif not after:
+        kind = "end"
+    return next((text for start, text in JSON_MISTAKES.items() if kind.startswith(start)), kind)
 
 
 def list_per_line(path: Path, encoding: str) -> bool:
@@ -180,7 +209,7 @@ def read_array(path: Path, encoding: str) -> Iterator[Record]:
                         text, place = text[place:] + more, 0
                         continue
                 if mistake:
-                    yield line + text.count("\n", place, end), Unreadable(mistake)
+                    yield line + text.count("\n", place, end), Unreadable(f"is not valid JSON: {mistake}")
                     return
                 yield line, value
                 line += text.count("\n", place, end)
@@ -192,9 +221,9 @@ def decode_at(decoder: JSONDecoder, text: str, place: int) -> tuple[Any, int, st
     try:
         return *decoder.raw_decode(text, place), ""
     except JSONDecodeError as error:
-        return None, error.pos, f"is not valid JSON: {error.msg}"
+        return None, error.pos, json_mistake(error)
     except RecursionError:
-        return None, place, "is not valid JSON: it is nested too deeply"
+        return None, place, JSON_MISTAKES["depth"]
 
 
 def read_csv(path: Path, encoding: str, column: str = "") -> Iterator[Record]:

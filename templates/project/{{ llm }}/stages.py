@@ -43,6 +43,7 @@ from .predicting import predict
 from .run_selection import MODEL, start
 from .runs import Run, new_run
 from .text_model import TextModel, open_text_model
+from .text_pieces import EMPTY
 from .tokenizer import train_tokenizer
 from .trainee import Trainee, new_trainee, open_trainee
 
@@ -168,7 +169,8 @@ def finetune(config: FinetuneConfig) -> Run:
         figures[FULL] = train_all_weights(config, chats, encoded, this_run)
         this_run.save_metrics({**metrics, "all_weights": figures[FULL]})
     print_figures(f"{len(chats.test):,} test conversations", figures)
-    print_table("The same questions before and after", sides)
+    shown = [{name: text if text.strip() else EMPTY for name, text in row.items()} for row in sides]
+    print_table("The same questions before and after", shown)
     say(f"Report: {finetuning_page(this_run, figures, sides, answers)}")
     say("Talk to it: python chat.py  (in the browser: python serve.py)")
     return this_run
