@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .data_files import names_of
+from .data_files import file_names
 from .method_config import ALL_WEIGHTS, MethodConfig
 from .training_config import TrainingConfig
 
@@ -191,7 +191,7 @@ class ChatDataConfig:
     """Of the choice which conversations are validation and test ones."""
 
     def __post_init__(self) -> None:
-        check(bool(names_of(self.file).strip()), "file is empty: give the path of the conversations")
+        check(bool(file_names(self.file).strip()), "file is empty: give the path of the conversations")
         for name in ("validation", "test"):
             check(
                 0 < getattr(self, name) < 1,
@@ -366,7 +366,7 @@ class EvalConfig:
         check(self.batch_size >= 1, f"batch_size is {self.batch_size}: it must be 1 or more")
         for name in ("answers", "answer_tokens"):
             check(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}: it must be 0 or more")
-        named = [names_of(self.chats.file), names_of(self.pairs.file), *self.corpus.files[:1]]
+        named = [file_names(self.chats.file), file_names(self.pairs.file), *self.corpus.files[:1]]
         check(
             sum(map(bool, named)) <= 1,
             f"{' and '.join(filter(None, named))} are both given: evaluate on one of them at a time",

@@ -29,9 +29,9 @@ from .data_files import (
     Unreadable,
     check_file,
     different_files,
+    file_names,
     find_files,
     named_lines,
-    names_of,
     read_records,
 )
 from .errors import UserError
@@ -210,7 +210,7 @@ def iterate_conversations(path: Path, config: ChatDataConfig, reading: Reading) 
         system = system_of(record) or config.system
         messages = put_in_order(parse(record, reading.form), system, reading.notes)
         reading.notes.update(remarks(record))
-        return Conversation(tuple(messages), line, path) if messages else None
+        return Conversation(tuple(messages), line, file=path) if messages else None
 
     records = open_records(path, config.format, reading)
     if reading.form == "text":
@@ -381,12 +381,12 @@ def split_conversations(conversations: Sequence[Conversation], config: ChatDataC
         if known:
             left_out = sum(len(groups.pop(question)) for question in known)
             say(
-                f"{names_of(config.file)}: {left_out:,} conversations left out: "
-                f"{names_of(config.test_file)} has their question."
+                f"{file_names(config.file)}: {left_out:,} conversations left out: "
+                f"{file_names(config.test_file)} has their question."
             )
     if len(groups) <= len(shares):
         raise UserError(
-            f"{names_of(config.file)} cannot be divided into {', '.join([*shares, 'training'])}: it has "
+            f"{file_names(config.file)} cannot be divided into {', '.join([*shares, 'training'])}: it has "
             f"{len(groups)} different first questions, and {len(shares) + 1} or more are needed."
         )
     keys = list(groups)

@@ -52,7 +52,7 @@ def convert_data(config: ConvertDataConfig) -> Path:
     if first is None:
         path, reading = next(iter(readings.items()))
         raise UserError(f"{reading.describe_mistakes(path)}; nothing was written.")
-    name = f"{find_files(config.input)[0].stem}.jsonl"
+    name = f"{next(iter(readings)).stem}.jsonl"
     output = Path(config.output) if config.output else new_run("convert_data", config).path(name)
     written = write_records(chain([first], records), output)
     for path, reading in readings.items():

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from .config import CorpusConfig
 from .console import say
-from .data_files import Unreadable, check_file, find_encoding, find_files, names_of, place_name, read_records
+from .data_files import (
+    Unreadable,
+    check_file,
+    file_names,
+    find_encoding,
+    find_files,
+    place_name,
+    read_records,
+)
 from .errors import UserError
 
 TABLES = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tsv")
@@ -46,7 +54,7 @@ def read_corpus(config: CorpusConfig) -> list[str]:
         )
     ]
     if not documents:
-        raise UserError(f"corpus.files: {names_of(config.files)} hold no text.")
+        raise UserError(f"corpus.files: {file_names(config.files)} hold no text.")
     return documents
 
 

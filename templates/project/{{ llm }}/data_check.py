@@ -25,7 +25,7 @@ from .conversations import (
     split_conversations,
     together,
 )
-from .data_files import names_of, place_name
+from .data_files import file_names, place_name
 from .data_pages import check_page, shorten
 from .errors import UserError
 from .examples import Encode, ending_of, example_of_part, hold_thoughts
@@ -162,7 +162,7 @@ def check_conversations(config: ChatDataConfig, *, base: str = "latest", shown: 
     say("")
     if len(files) > 1:
         print_table("Files", files)
-    print_table(f"{names_of(config.file)}: {reading.form} ({reading.reason})", rows)
+    print_table(f"{file_names(config.file)}: {reading.form} ({reading.reason})", rows)
     for place, reason in findings.mistakes[:5]:
         say(f"{place}: {reason}.")
     if reading.wrong > 5:

@@ -71,7 +71,7 @@ def different_files(patterns: str | Sequence[str]) -> list[Path]:
     return files
 
 
-def names_of(patterns: str | Sequence[str]) -> str:
+def file_names(patterns: str | Sequence[str]) -> str:
     """The names, for a sentence; of many the first."""
     names = [patterns] if isinstance(patterns, str) else list(patterns)
     return ", ".join([*names[:3], f"… ({len(names)} in all)"] if len(names) > 4 else names)

@@ -7,7 +7,7 @@ import numpy as np
 
 from .config import ChatDataConfig
 from .conversations import Reading
-from .data_files import names_of
+from .data_files import file_names
 from .plots import COLOURS, finish, new_figure, save
 from .report import Section, write_report
 from .runs import Run
@@ -32,7 +32,7 @@ def check_page(
     """Write report.html of a check; `lengths` are counted in `unit`, tokens or characters."""
     found = Section(
         title="What was found",
-        text=f"{names_of(config.file)}, format {reading.form}: {reading.reason}.",
+        text=f"{file_names(config.file)}, format {reading.form}: {reading.reason}.",
         rows=rows,
     )
     sections = [Section(title="Files", rows=files), found] if len(files) > 1 else [found]

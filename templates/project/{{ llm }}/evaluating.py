@@ -11,7 +11,7 @@ from .chat_template import without_thoughts
 from .config import ChatDataConfig, SamplingConfig
 from .console import say
 from .conversations import Conversation, Message
-from .data_files import names_of
+from .data_files import file_names
 from .errors import UserError
 from .examples import Example, encode_conversation, ending_of, evaluation_windows
 from .learned_text import Ending
@@ -72,7 +72,7 @@ def encode_all(
     examples = [example for found in encoded for example in found]
     if not examples:
         raise UserError(
-            f"None of the {len(conversations):,} conversations of {names_of(config.file)} can be learned "
+            f"None of the {len(conversations):,} conversations of {file_names(config.file)} can be learned "
             f"from: all are longer than {length} tokens (chats.max_length), or no assistant answers. "
             "Try --check_data true."
         )

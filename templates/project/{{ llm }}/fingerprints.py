@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from .data_files import names_of
+from .data_files import file_names
 from .errors import UserError
 from .runs import Run
 
@@ -23,7 +23,7 @@ def fingerprint(files: Sequence[Path]) -> str:
 
 def record_files(run: Run, files: Sequence[Path]) -> None:
     """Note which data a run sees. Raises UserError where a run that goes on would see others than before."""
-    data, names = fingerprint(files), names_of([file.as_posix() for file in files])
+    data, names = fingerprint(files), file_names([file.as_posix() for file in files])
     if run.environment().get("data", data) != data:
         raise UserError(
             f"The data ({names}) have changed since {run.folder.as_posix()} was begun: take the same, "

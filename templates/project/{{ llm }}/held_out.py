@@ -21,7 +21,7 @@ from .conversations import (
     split_conversations,
 )
 from .corpus import TextSplits, corpus_files, read_corpus, split_corpus
-from .data_files import names_of
+from .data_files import file_names
 from .decoder_presets import sized
 from .errors import UserError
 from .evaluating import Answer, encode_all, measure_chats, measure_text, say_cut
@@ -63,12 +63,12 @@ def measure(model: TextModel, folder: str, config: EvalConfig) -> list[Measured]
         tuning = tuning_of(runs)
         chats = named(config.chats, tuning.chats)
         conversations = read_conversations(chats)
-        say_known(names_of(chats.file), map(first_question, conversations), runs)
+        say_known(file_names(chats.file), map(first_question, conversations), runs)
         return [measure_conversations(model, conversations, chats, tuning, config)]
     if config.pairs.file:
         pairs = named(config.pairs, pair_settings(runs[0]) if aligned(runs) else tuning_of(runs).chats)
         preferences = read_preferences(pairs)
-        say_known(names_of(pairs.file), map(question_of, preferences), runs)
+        say_known(file_names(pairs.file), map(question_of, preferences), runs)
         return [measure_pairs_of(model, preferences, pairs)]
     return measure_held_out(model, runs, config)
 
@@ -191,7 +191,7 @@ def measure_pairs_of(
     kinds = {good for pair in usable for _, good in pair.answers}
     if len(kinds) < 2:
         raise UserError(
-            f"{names_of(config.file)} has no {'bad' if True in kinds else 'good'} answers of up to "
+            f"{file_names(config.file)} has no {'bad' if True in kinds else 'good'} answers of up to "
             f"{longest:,} tokens (max_length): good and bad ones are needed, to compare them."
         )
     chosen: Sequence[Preference] = getattr(split_pairs(usable, config), part) if part else usable

@@ -11,7 +11,7 @@ import numpy as np
 from .chat_template import Message, answer, thought_of
 from .config import ChatDataConfig
 from .conversations import Preference
-from .data_files import names_of
+from .data_files import file_names
 from .errors import UserError
 from .evaluating import answer_ending
 from .examples import Example, encode_conversation
@@ -41,7 +41,7 @@ def split_pairs(pairs: Sequence[Preference], config: ChatDataConfig) -> PairSpli
     prompts = {prompt_key(pair) for pair in pairs}
     if len(prompts) < FEWEST:
         raise UserError(
-            f"{names_of(config.file)} has {len(prompts)} prompts that can be used: {FEWEST} or more are "
+            f"{file_names(config.file)} has {len(prompts)} prompts that can be used: {FEWEST} or more are "
             "needed to learn, validate and test."
         )
     with_bad = {prompt_key(pair) for pair in pairs if pair.rejected}
@@ -58,7 +58,7 @@ def split_pairs(pairs: Sequence[Preference], config: ChatDataConfig) -> PairSpli
         kinds = {good for pair in getattr(splits, name) for _, good in pair.answers}
         if len(kinds) < 2:
             raise UserError(
-                f"{names_of(config.file)} cannot be divided: {'bad' if True in kinds else 'good'} answers "
+                f"{file_names(config.file)} cannot be divided: {'bad' if True in kinds else 'good'} answers "
                 f"are missing in the {name} part; more prompts with them are needed, 3 or more."
             )
     return splits

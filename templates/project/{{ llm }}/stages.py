@@ -19,7 +19,7 @@ from .console import print_table, say
 from .conversations import Conversation, Splits, chat_files
 from .corpus import TextSplits, corpus_files
 from .data_check import check_conversations
-from .data_files import names_of
+from .data_files import file_names
 from .decoder_presets import sized
 from .device import prepare as prepare_device
 from .device import seed_everything
@@ -245,7 +245,7 @@ def evaluate(config: EvalConfig) -> Run:
         figures |= one.figures
     answers = [answer for one in measured for answer in one.answers]
     harness = run_harness(model, config) if config.harness else {}
-    file = names_of(config.chats.file or config.pairs.file or config.corpus.files)
+    file = file_names(config.chats.file or config.pairs.file or config.corpus.files)
     part = "test" if file else config.part
     this_run.save_metrics(
         {

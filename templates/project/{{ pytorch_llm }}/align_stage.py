@@ -14,7 +14,7 @@ from .bases import base_of, short_name
 from .commands import command
 from .console import print_table, say
 from .conversations import Preference, chat_files, read_preferences
-from .data_files import names_of
+from .data_files import file_names
 from .device import make_accelerator
 from .device import prepare as prepare_device
 from .errors import UserError
@@ -53,7 +53,7 @@ def align(config: AlignConfig) -> Run:
     share_of_batch(config)  # refused before a model is loaded
     if config.loss != "kto" and not all_paired(pairs):
         raise UserError(
-            f"{names_of(config.pairs.file)} holds answers that are labelled good or bad, and {config.loss} "
+            f"{file_names(config.pairs.file)} holds answers that are labelled good or bad, and {config.loss} "
             "needs pairs (prompt, chosen, rejected): learn from them with --loss kto."
         )
     prepare_device(config.training)
