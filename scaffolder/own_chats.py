@@ -64,7 +64,7 @@ def look_at(path: Path) -> Seen:
     reading: Any = reader.Reading()
     count = 0
     try:
-        for _conversation in reader.iterate_conversations(str(path), reader.ChatDataConfig(), reading):
+        for _conversation in reader.iterate_conversations(path, reader.ChatDataConfig(), reading):
             count += 1
             if reading.records >= MOST_RECORDS:
                 break

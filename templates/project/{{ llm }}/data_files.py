@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import glob
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -49,6 +50,44 @@ class Unreadable:
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
+
+
+def find_files(patterns: str | Sequence[str]) -> list[Path]:
+    """The files of one or several names, which may hold * and **; those of one name are sorted.
+
+    Raises UserError for a name that is of no file.
+    """
+    found: list[Path] = []
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        path = Path(pattern)
+        if path.is_dir():
+            raise UserError(f"{path} is a folder: give the file in it, or several as {path / '*.jsonl'}.")
+        if path.exists() or not set(pattern) & set("*?["):  # a file's name may hold [ itself
+            found.append(path)
+            continue
+        matching = map(Path, sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207 - pathlib's takes no absolute patterns
+        files = [match for match in matching if match.is_file()]
+        if not files:
+            raise UserError(f"Data: no file matches {pattern}, looked for from {Path.cwd()}.")
+        found += files
+    return found
+
+
+def different_files(patterns: str | Sequence[str]) -> list[Path]:
+    """Likewise, but a file that is named twice is refused: what it holds would count twice."""
+    files = find_files(patterns)
+    seen: set[Path] = set()
+    for file in files:
+        if file.resolve() in seen:
+            raise UserError(f"{file} is named twice, by itself or by a name with *: name it once.")
+        seen.add(file.resolve())
+    return files
+
+
+def file_names(patterns: str | Sequence[str]) -> str:
+    """The names, for a sentence; of many the first."""
+    names = [patterns] if isinstance(patterns, str) else list(patterns)
+    return ", ".join([*names[:3], f"… ({len(names)} in all)"] if len(names) > 4 else names)
 
 
 def read_records(path: str | Path, column: str = "") -> Iterator[Record]:

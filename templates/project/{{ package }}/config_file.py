@@ -22,6 +22,7 @@ from .settings import (
     NOT_SET,
     Setting,
     allows_none,
+    allows_text,
     choices_of,
     describe_type,
     is_container,
@@ -172,7 +173,7 @@ def convert(given: Given, setting: Setting) -> Any:
     value = given.value
     try:
         if isinstance(value, str) and is_container(setting.type):
-            value = listed(value)
+            value = value if allows_text(setting.type) and not value.startswith("[") else listed(value)
         if value is None and not allows_none(setting.type):
             raise ValueError("empty")
         parser = ArgumentParser(exit_on_error=False)
