@@ -30,6 +30,7 @@ from .examples import Encode, ending_of, example_of_part, hold_thoughts
 from .learned_text import Ending, Part, parts_of
 from .runs import Run, new_run
 from .tokenizer import TextTokenizer
+from .tool_calls import called, comparable
 
 MEASURED = 20_000  # conversations whose lengths are counted, spread over the file
 CHARACTERS_SHOWN = 1500  # of a conversation on the console
@@ -53,7 +54,8 @@ class Findings:
         reading: format, records, mistakes.
         conversations: those that can be used.
         duplicates, near: how many are the same as an earlier one, exactly or but for spelling.
-        with_system, turns: how many have a system message; learned turns of the assistant in all.
+        with_calls, with_system: how many call tools, and how many have a system message.
+        turns: learned turns of the assistant in all.
         thinking: how many have thoughts (`<think>`) in an answer.
         parts: conversations of each part, or why they cannot be divided.
         leaks: conversations that begin as one of the test file.
@@ -69,6 +71,7 @@ class Findings:
     conversations: list[Conversation] = field(default_factory=list)
     duplicates: int = 0
     near: int = 0
+    with_calls: int = 0
     with_system: int = 0
     turns: int = 0
     thinking: int = 0
@@ -92,9 +95,9 @@ class Reader:
     special_tokens: frozenset[str] = frozenset()
     ending: Ending | None = None
 
-    def parts(self, messages: Sequence[Message]) -> list[Part]:
+    def parts(self, conversation: Conversation) -> list[Part]:
         """The texts that a conversation is learned from. Raises UserError."""
-        return parts_of(messages, self.render, self.ending)
+        return parts_of(conversation.messages, conversation.rendered_by(self.render), self.ending)
 
 
 def check_data(config: CheckDataConfig) -> Run:
@@ -208,7 +211,7 @@ def look_through(config: ChatDataConfig) -> Findings:
     exact: set[int] = set()
     alike: set[int] = set()
     for conversation in iterate_conversations(config.file, config, findings.reading):
-        texts = tuple(message["content"] for message in conversation.messages)
+        texts = tuple(comparable(one["content"], one.get("tool_calls", [])) for one in conversation.messages)
         key, near = hash(texts), hash(tuple(map(normalised, texts)))
         if key in exact:
             findings.duplicates += 1
@@ -216,6 +219,7 @@ def look_through(config: ChatDataConfig) -> Findings:
             findings.near += 1
         exact.add(key)
         alike.add(near)
+        findings.with_calls += any(called(conversation.messages))
         findings.with_system += conversation.messages[0]["role"] == "system"
         answers = [message["content"] for message in conversation.messages if is_learned(message)]
         findings.turns += len(answers)
@@ -252,7 +256,7 @@ def measure(findings: Findings, reader: Reader) -> None:
         said = "\n".join(message["content"] for message in conversation.messages)
         findings.special += any(token in said for token in reader.special_tokens)
         try:
-            parts = reader.parts(conversation.messages)
+            parts = reader.parts(conversation)
         except UserError as error:
             findings.refused.append(f"Line {conversation.line}: {error}")
             continue
@@ -283,7 +287,7 @@ def script_of(messages: Sequence[Message]) -> str:
 
 def marked(conversation: Conversation, reader: Reader) -> list[tuple[str, bool]]:
     """The rendered conversation in pieces, each with whether the model learns to write it."""
-    *_, part = reader.parts(conversation.messages)
+    *_, part = reader.parts(conversation)
     text = part.text
     borders = [0, *(place for span in part.spans for place in span), len(text)]
     pieces = [(text[start:stop], bool(odd % 2)) for odd, (start, stop) in enumerate(pairwise(borders))]
@@ -322,6 +326,7 @@ def figures(findings: Findings, config: ChatDataConfig) -> dict[str, Any]:
         "duplicates": findings.duplicates,
         "near_duplicates": findings.near,
         "system_messages": findings.with_system,
+        "with_calls": findings.with_calls,
         "with_thoughts": findings.thinking,
         "parts": findings.parts,
         "leaks": findings.leaks,
@@ -356,6 +361,7 @@ def summary(findings: Findings, config: ChatDataConfig) -> list[dict[str, object
         ),
         ("conversations", total, f"{findings.turns / total:.1f} answers each"),
         ("with a system message", findings.with_system, ""),
+        ("with calls of tools", findings.with_calls, ""),
         ("with thoughts in an answer", findings.thinking, thinking(findings)),
         ("exact duplicates", findings.duplicates, ""),
         ("near duplicates", findings.near, "the same but for case, spaces, signs at the ends"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .chat_template import without_thoughts
+from .chat_template import THOUGHT_END, without_thoughts
 from .config import ChatDataConfig, SamplingConfig
 from .console import say
 from .conversations import Conversation, Message
@@ -16,6 +16,7 @@ from .examples import Example, encode_conversation, ending_of, evaluation_window
 from .learned_text import Ending
 from .metrics import Metrics, exact_match, text_metrics
 from .text_model import TextModel
+from .tool_calls import called, comparable, find_calls
 
 MANY_CUT = 0.05  # share of the answers: more that are cut make the exact match too low
 
@@ -60,7 +61,7 @@ def encode_all(
     encoded = [
         encode_conversation(
             conversation.messages,
-            model.render,
+            conversation.rendered_by(model.render),
             model.encode,
             ending=ending,
             max_length=length,
@@ -98,7 +99,8 @@ def measure_chats(
 ) -> tuple[Metrics, list[Answer]]:
     """Loss on the assistant's turns, and of `answers` conversations how often the last turn is exact.
 
-    Thoughts before an answer (`<think>`) need not be the same. An answer that is cut is as it is: mostly
+    Thoughts before an answer (`<think>`) need not be the same, nor the order of the arguments of a call. An
+    answer that is cut is as it is: mostly
     wrong; `answers_cut` counts them.
 
     Args:
@@ -138,7 +140,7 @@ def greedy(longest: int) -> SamplingConfig:
 
 def answer_all(model: TextModel, conversations: Sequence[Conversation], longest: int) -> list[Answer]:
     """Let the model give the last answer of each conversation anew, always the likeliest token."""
-    prompts = [model.render(list(one.messages[:-1]), True) for one in conversations]
+    prompts = [one.rendered_by(model.render)(list(one.messages[:-1]), True) for one in conversations]
     fitting = [
         index for index, prompt in enumerate(prompts) if len(model.encode(prompt).tokens) < model.context
     ]
@@ -146,12 +148,27 @@ def answer_all(model: TextModel, conversations: Sequence[Conversation], longest:
     return [
         Answer(
             last_question(conversations[index].messages[:-1]),
-            conversations[index].messages[-1]["content"].strip(),
-            one.text.strip(),
+            expected_of(conversations[index]),
+            given_to(conversations[index], one.text),
             one.cut,
         )
         for index, one in zip(fitting, written, strict=True)
     ]
+
+
+def expected_of(conversation: Conversation) -> str:
+    """The last answer, with its calls of tools as they are compared."""
+    message = conversation.messages[-1]
+    return comparable(message["content"], message.get("tool_calls", []))
+
+
+def given_to(conversation: Conversation, text: str) -> str:
+    """What a model has answered to a conversation, with its calls of tools as they are compared."""
+    known = [*conversation.tools, *called(conversation.messages)]  # also calls of what is not declared
+    if not known:
+        return text.strip()
+    thought, end, said = text.rpartition(THOUGHT_END)
+    return thought + end + comparable(*find_calls(said, known))
 
 
 def say_cut(answers: Sequence[Answer], longest: int) -> None:
