@@ -14,7 +14,17 @@ from .chat_template import (
     without_thoughts,
 )
 from .data_files import BadLine
-from .tool_calls import as_text, called, calls_of, from_json, link_answers, read_calls, tools_of
+from .tool_calls import (
+    as_call,
+    as_text,
+    called,
+    calls_of,
+    decoded,
+    link_answers,
+    listed,
+    refuse_calls,
+    tools_of,
+)
 
 ROLES: dict[str, Role] = {
     **dict.fromkeys(("system", "developer"), "system"),
@@ -52,7 +62,6 @@ TOOLS_LEFT_OUT = (
     "system message"
 )
 UNDECLARED = "conversations that call a tool which is not among their tools: the model is not told of it"
-NO_CALLS = "has calls of tools, which are learned from conversations (finetune.py) alone"
 THOUGHTS_MOVED = (
     "conversations whose thoughts (reasoning_content) were put before the answer, in <think> and </think>"
 )
@@ -184,7 +193,7 @@ def parse_turn(turn: Any, place: int) -> Message:
         raise BadLine(f"turn {place} has no role; its fields are {fields(turn)}")
     if not isinstance(role, str) or role.strip().lower() not in ROLES:
         raise BadLine(f"turn {place} has the role {shorten(role)}; known are {', '.join(ROLES)}")
-    calls = calls_of(turn, f"turn {place}")
+    calls = calls_of(turn, place)
     name = "content" if "content" in turn else "value"
     if name not in turn and not calls:
         raise BadLine(f"turn {place} has no content; its fields are {fields(turn)}")
@@ -197,7 +206,7 @@ def parse_turn(turn: Any, place: int) -> Message:
     }
     if role.strip().lower() == "function_call":  # of ShareGPT: JSON, perhaps after a thought
         thought, end, call = message["content"].rpartition(THOUGHT_END)
-        calls = read_calls(from_json(call, f"turn {place}: its calls"), f"turn {place}:")
+        calls = [as_call(one, place) for one in listed(decoded(call))]
         message["content"] = thought + end
     if calls and message["role"] != "assistant":
         raise BadLine(f"turn {place} has calls of tools, but is the {message['role']}'s")
@@ -295,8 +304,7 @@ def parse_preference(record: Any) -> tuple[list[Message], str, str]:
     rejected = as_messages(record["rejected"], "assistant")
     asked = next((name for name in PROMPTS if record.get(name)), "")
     prompt = as_messages(record[asked], "user") if asked else []
-    if any(called([*prompt, *chosen, *rejected])):
-        raise BadLine(NO_CALLS)
+    refuse_calls([*prompt, *chosen, *rejected])
     if len(chosen) > 1 or len(rejected) > 1:  # whole conversations that differ in the last turn
         if chosen[:-1] != rejected[:-1]:
             raise BadLine("chosen and rejected differ before the last turn")
@@ -324,8 +332,7 @@ def parse_labelled(record: Any) -> tuple[list[Message], str, bool]:
         raise BadLine(f"has {shorten(record[name])} in {name}; known are true (good) and false (bad)")
     form, _ = answered_format_of(record) or ("prompt_completion", "")
     turns = parse(record, form)
-    if any(called(turns)):
-        raise BadLine(NO_CALLS)
+    refuse_calls(turns)
     if turns[-1]["role"] != "assistant":
         raise BadLine(f"its last turn is the {turns[-1]['role']}'s, not the assistant's, which {name} is for")
     if not turns[-1]["content"].strip():

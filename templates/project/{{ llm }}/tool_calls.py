@@ -28,52 +28,59 @@ def tools_of(record: Any) -> list[Tool]:
     declared = record if isinstance(record, Mapping) else {}
     found: Any = next((declared[name] for name in TOOLS if declared.get(name)), [])
     if isinstance(found, str):
-        found = from_json(found, "tools")
+        found = decoded(found)
     if not isinstance(found, list):
-        raise BadLine("has tools that are no list")
+        raise BadLine("has tools that are no JSON list")
     tools = []
     for place, tool in enumerate(found, start=1):
         function = tool.get("function", tool) if isinstance(tool, Mapping) else None
         if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-            raise BadLine(f"has no name in tool {place} of tools")
+            raise BadLine(f"has tools of which number {place} has no name")
         tools.append(dict(tool) if "function" in tool else {"type": "function", "function": dict(tool)})
     return tools
 
 
-def calls_of(turn: Mapping[str, Any], where: str) -> list[Call]:
+def calls_of(turn: Mapping[str, Any], place: int) -> list[Call]:
     """The calls in a turn: OpenAI's `tool_calls`, or its former `function_call`. Raises BadLine."""
-    found = turn.get("tool_calls") or ([turn["function_call"]] if turn.get("function_call") else [])
-    return read_calls(found, f"{where}, tool_calls:")
+    found = turn.get("tool_calls") or turn.get("function_call") or []
+    return [as_call(one, place) for one in listed(found)]
 
 
-def read_calls(found: Any, where: str) -> list[Call]:
-    """Calls as the chat templates read them, with their arguments as an object. Raises BadLine."""
-    try:
-        return [as_call(one) for one in (found if isinstance(found, list) else [found])]
-    except ValueError as mistake:
-        raise BadLine(f"{where} {mistake}") from None
+def as_call(found: Any, place: int = 0) -> Call:
+    """One call, from OpenAI's form or from a name with arguments or parameters, as chat templates read it.
 
-
-def as_call(found: Any) -> Call:
-    """One call, from OpenAI's form or from a name with arguments or parameters. Raises ValueError."""
+    Raises:
+        BadLine: what is wrong with it, in turn `place`.
+    """
     function = found.get("function", found) if isinstance(found, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise ValueError("a call has no name")
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(name, str):
+        raise BadLine(f"turn {place} has a call that is no JSON object with a name")
     arguments = function.get("arguments", function.get("parameters")) or {}
     if isinstance(arguments, str):
-        arguments = from_json(arguments, f"the arguments of {function['name']}")
+        arguments = decoded(arguments)
     if not isinstance(arguments, Mapping):
-        raise ValueError(f"the arguments of {function['name']} are no JSON object")
-    call: Call = {"type": "function", "function": {"name": function["name"], "arguments": dict(arguments)}}
+        raise BadLine(f"turn {place} has arguments of {name} that are no JSON object")
+    call: Call = {"type": "function", "function": {"name": name, "arguments": dict(arguments)}}
     return {"id": str(found["id"]), **call} if found.get("id") else call
 
 
-def from_json(text: str, what: str) -> Any:
-    """What a JSON text holds. Raises BadLine, naming `what` it is."""
-    try:
+def decoded(text: str) -> Any:
+    """What a JSON text holds; None where it is none."""
+    with suppress(ValueError, RecursionError):
         return json.loads(text)
-    except ValueError as error:
-        raise BadLine(f"{what} are not valid JSON: {error}") from None
+    return None
+
+
+def listed(found: Any) -> list[Any]:
+    """A list, or one element as a list."""
+    return found if isinstance(found, list) else [found]
+
+
+def refuse_calls(messages: Iterable[Message]) -> None:
+    """Raise BadLine for preferences with calls."""
+    if any(called(messages)):
+        raise BadLine("has calls of tools, which are learned from conversations (finetune.py) alone")
 
 
 def link_answers(messages: Sequence[Message], tools: Sequence[Tool]) -> None:
@@ -132,20 +139,19 @@ def find_calls(text: str, tools: Sequence[Mapping[str, Any]]) -> tuple[str, list
         if marked := CALLS.findall(text):
             return CALLS.sub("", text).strip(), [read_marked(one, tools) for one in marked]
         if text.lstrip().startswith(("{", "[")):
-            whole = json.loads(text)
-            calls = [as_call(one) for one in (whole if isinstance(whole, list) else [whole])]
+            calls = [as_call(one) for one in listed(decoded(text))]
             if calls and names_of(calls) <= names_of(tools):
                 return "", calls
-    except (ValueError, RecursionError):
+    except BadLine:
         pass
     return text, []
 
 
 def read_marked(text: str, tools: Sequence[Mapping[str, Any]]) -> Call:
-    """What stands between `<tool_call>` and `</tool_call>`: JSON, or tags. Raises ValueError."""
+    """What stands between `<tool_call>` and `</tool_call>`: JSON, or tags. Raises BadLine."""
     tags = TAGS.fullmatch(text)
     if not tags:
-        return as_call(json.loads(text))
+        return as_call(decoded(text))
     arguments = {name: typed(value, tools, tags[1], name) for name, value in ARGUMENT.findall(tags[2])}
     return as_call({"name": tags[1], "arguments": arguments})
 
@@ -156,7 +162,7 @@ def typed(value: str, tools: Sequence[Mapping[str, Any]], name: str, argument: s
     for key in ("function", "parameters", "properties", argument, "type"):
         declared = declared.get(key) if isinstance(declared, Mapping) else None
     if declared != "string":
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             return json.loads(PYTHON.get(value, value))
     return value
 
