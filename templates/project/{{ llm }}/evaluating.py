@@ -100,8 +100,7 @@ def measure_chats(
     """Loss on the assistant's turns, and of `answers` conversations how often the last turn is exact.
 
     Thoughts before an answer (`<think>`) need not be the same, nor the order of the arguments of a call. An
-    answer that is cut is as it is: mostly
-    wrong; `answers_cut` counts them.
+    answer that is cut is as it is: mostly wrong; `answers_cut` counts them.
 
     Args:
         model: What is measured.

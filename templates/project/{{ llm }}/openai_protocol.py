@@ -141,7 +141,7 @@ class ChatRequest(Request):
         except BadLine as mistake:
             raise ApiError(400, f"messages: {mistake}.", param="messages") from None
 
-    def callable(self) -> list[Tool]:
+    def tools_to_call(self) -> list[Tool]:
         """The tools that the model may call. Raises ApiError."""
         if (self.model_extra or {}).get("tool_choice") == "none":
             return []

@@ -28,7 +28,12 @@ class OpenedModel:
     system: str = ""
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> str:
-        """What the model reads: the messages in its chat template; else the last one, which it continues."""
+        """What the model reads: the messages in its chat template; else the last one, which it continues.
+
+        Raises UserError where it can call no tools, or its template refuses the messages.
+        """
+        if tools and not self.chats:
+            raise UserError(f"{self.model.name} was not taught to chat: it can call no tools.")
         if not self.chats:
             return messages[-1]["content"]
         return self.model.render(list(messages), True, tools)

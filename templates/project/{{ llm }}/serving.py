@@ -90,7 +90,7 @@ def make_app(opened: OpenedModel, config: ServeConfig, ready: str = "") -> fasta
     @v1.post("/chat/completions", response_model=None)
     async def chat(request: ChatRequest, connection: fastapi.Request) -> Response:
         messages = with_system(request.conversation(), config.system or opened.system)
-        tools = request.callable()
+        tools = request.tools_to_call()
         prompt = opened.prompt(messages, tools)
         return await respond(request, prompt, connection, Answers(name, chat=True), tools)
 
