@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .chat_template import THOUGHT_END, without_thoughts
+from .chat_template import THOUGHT_END, Tool, without_thoughts
 from .config import ChatDataConfig, SamplingConfig
 from .console import say
 from .conversations import Conversation, Message
@@ -185,11 +185,20 @@ def last_question(messages: Sequence[Message]) -> str:
 
 
 def answer_prompts(
-    model: TextModel, prompts: Sequence[str], *, system: str = "", longest: int = 64
+    model: TextModel,
+    prompts: Sequence[str],
+    *,
+    system: str = "",
+    longest: int = 64,
+    tools: Mapping[str, Sequence[Tool]] | None = None,
 ) -> list[str]:
-    """What the model says to each prompt, as the assistant in a new conversation."""
+    """What the model says to each prompt, as the assistant in a new conversation, with the tools for it."""
     before: list[Message] = [{"role": "system", "content": system}] if system else []
-    rendered = [model.render([*before, {"role": "user", "content": prompt}], True) for prompt in prompts]
+    chats = [
+        Conversation((*before, {"role": "user", "content": prompt}), 0, tuple((tools or {}).get(prompt, ())))
+        for prompt in prompts
+    ]
+    rendered = [one.rendered_by(model.render)(list(one.messages), True) for one in chats]
     return [text.strip() for text in model.generate(rendered, greedy(longest))] if prompts else []
 
 
