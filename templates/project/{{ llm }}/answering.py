@@ -20,8 +20,8 @@ class Answer:
     """One answer as it is written; in a chat the thought before it, and calls of its tools, are told apart.
 
     Attributes:
-        finish_reason: `stop` for an answer that has ended, `tool_calls` for one that has with calls, `length`
-            for one that was cut off.
+        finish_reason: `stop` for an answer that has ended, `tool_calls` for one that has ended with calls,
+            `length` for one that was cut off.
         tokens: How many were written.
     """
 
@@ -51,11 +51,11 @@ class Answer:
         if not self.chat:
             yield from map(Piece, self.texts())
             return
-        pieces = divide(self.texts(), self.prompt)
-        for piece in divide_calls(pieces, self.tools) if self.tools else pieces:
-            if piece.calls and self.finish_reason == "stop":
-                self.finish_reason = "tool_calls"
-            yield piece
+        with closing(divide(self.texts(), self.prompt)) as pieces:
+            for piece in divide_calls(pieces, self.tools) if self.tools else pieces:
+                if piece.calls and self.finish_reason == "stop":
+                    self.finish_reason = "tool_calls"
+                yield piece
 
     def texts(self) -> Generator[str, None, None]:
         """Yield the text up to a stop text; what may become a stop text is held back until it is clear."""

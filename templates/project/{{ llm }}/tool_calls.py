@@ -15,8 +15,8 @@ TOOLS = ("tools", "functions")  # the second is OpenAI's former name
 CALL = "<tool_call>"
 CALLS = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 TAGS = re.compile(r"<function=([^>\n]+)>(.*)</function>", re.DOTALL)
-PYTHON = {"True": "true", "False": "false", "None": "null"}  # as some templates write them
 ARGUMENT = re.compile(r"<parameter=([^>\n]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
+PYTHON = {"True": "true", "False": "false", "None": "null"}  # as some templates write them
 
 
 def tools_of(record: Any) -> list[Tool]:
