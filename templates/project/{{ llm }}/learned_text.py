@@ -11,6 +11,7 @@ from itertools import accumulate
 from .chat_template import (
     ANSWER,
     THOUGHT_END,
+    Call,
     Message,
     Span,
     answer,
@@ -22,6 +23,7 @@ from .chat_template import (
 from .errors import UserError
 
 Render = Callable[[list[Message], bool], str]
+LONGEST_STOP = 64  # characters of a token at which a model stops
 MARKED_SYSTEM: Message = {"role": "system", "content": ANSWER}
 
 
@@ -76,14 +78,16 @@ def read_part(
 ) -> tuple[Part, set[int]]:
     """The text of `messages` and the answers at those `places`, the last among them, that it teaches."""
     *older, last = places
-    turn = Turn(messages, last, render)
+    turn = Turn(messages, last, render, ending)
     text = turn.finished
     found = turn.find(text) or turn.refuse()
     same = turns_like_the_last(messages, older, found, text, render)
     spans = {}
     for place in older:
-        said = without_thoughts(messages[place]["content"])
-        span = same.get(place) or Turn(messages, place, render).find(text)
+        said, span = without_thoughts(messages[place]["content"]), same.get(place)
+        if not span:
+            older_turn = Turn(messages, place, render, ending)
+            said, span = older_turn.said, older_turn.find(text)
         if span and (span := ended(span, text, said, ending)):
             spans[place] = span
     start, stop = found
@@ -101,13 +105,19 @@ def read_part(
 
 
 class Turn:
-    """An answer, as the template asks for it and as it writes it at the end of a conversation."""
+    """An answer, as the template asks for it and as it writes it at the end of a conversation.
 
-    def __init__(self, messages: list[Message], place: int, render: Render) -> None:
-        content = messages[place]["content"]
+    What is said has the calls of tools with it, as the template writes them.
+    """
+
+    def __init__(self, messages: list[Message], place: int, render: Render, ending: Ending | None) -> None:
+        content, calls = messages[place]["content"], messages[place].get("tool_calls", [])
         self.said, self.thought = without_thoughts(content), thought_of(content)
+        self.words = [self.said, self.thought, *words_of(calls)]
         self.asked = render(messages[:place], True)
         self.finished = render_whole(messages[: place + 1], render, self.asked)
+        if calls:
+            self.said = without_end(without_thoughts(self.finished[len(self.asked) :]), ending)
 
     def find(self, text: str) -> Span | None:
         """Where it stands in a text of the conversation; None where the model will not be asked with that."""
@@ -117,16 +127,19 @@ class Turn:
         whole = text.startswith(self.finished)
         stop = len(self.finished) if whole else common_turn(text, self.finished)
         written = text[start:stop].rstrip()
-        if not (holds(written, self.said) and holds(written, self.thought)):
+        if not self.said or not all(holds(written, words) for words in self.words):
             return None
         return start, stop if written.endswith(self.said) else start + len(written)
 
     def refuse(self) -> Span:
         """Raise UserError for an answer that cannot be learned from the conversation which it ends."""
-        if not holds(self.finished, self.said):
+        said, thought, *called = (holds(self.finished, words) for words in self.words)
+        if not said:
             raise cannot_teach("the text that it renders lacks what the assistant said")
-        if not holds(self.finished, self.thought):
+        if not thought:
             raise cannot_teach("the text that it renders lacks the thoughts of the assistant")
+        if not all(called):
+            raise cannot_teach("the text that it renders lacks the tools that the assistant called")
         raise cannot_teach("the text before an answer is another one than that which asks for it")
 
 
@@ -139,7 +152,8 @@ def turns_like_the_last(
     where they differ, or the first is not asked for so.
     """
     content = messages[-1]["content"]
-    if len(older) < 2 or content != content.strip() or any(THOUGHT_END in one["content"] for one in messages):
+    other = any(THOUGHT_END in one["content"] or "tool_calls" in one for one in messages)
+    if len(older) < 2 or content != content.strip() or other:
         return {}
     marked = [mark(one) if one["role"] == "assistant" else one for one in messages]
     pieces = render(marked, False).split(ANSWER)  # before an answer, the answer, before the next …
@@ -173,7 +187,7 @@ def mark(message: Message) -> Message:
 
 def only_read(message: Message) -> Message:
     """An answer that is not learned."""
-    return {"role": "assistant", "content": message["content"], "weight": 0}
+    return {**message, "weight": 0}
 
 
 def ended(span: Span, text: str, said: str, ending: Ending | None) -> Span | None:
@@ -187,6 +201,20 @@ def ended(span: Span, text: str, said: str, ending: Ending | None) -> Span | Non
     if not after and (length := ending.length(rest)):  # the next turn begins with it, as in GLM
         return start, len(text) - len(rest) + length
     return None
+
+
+def words_of(calls: Sequence[Call]) -> list[str]:
+    """What a template writes of calls, whatever its form for them: the names, and those of the arguments."""
+    functions = [call["function"] for call in calls]
+    return [word for one in functions for word in (one["name"], *one["arguments"])]
+
+
+def without_end(written: str, ending: Ending | None) -> str:
+    """What a template writes of calls, without the token after them at which the model stops."""
+    written = written.rstrip()
+    sizes = range(1, min(LONGEST_STOP, len(written)) + 1) if ending else ()
+    size = next((size for size in sizes if ending and ending.length(written[-size:]) == size), 0)
+    return written[: len(written) - size].rstrip()
 
 
 def stop_text(messages: list[Message], said: str, render: Render, ending: Ending) -> str:
@@ -220,7 +248,7 @@ def render_whole(messages: list[Message], render: Render, asked: str) -> str:
     if not text.startswith(asked):
         messages = system_kept(messages, render)
         text = render(messages, False)
-    if text.startswith(asked) and holds(text[len(asked) :], thought):
+    if (text.startswith(asked) and holds(text[len(asked) :], thought)) or messages[-1].get("tool_calls"):
         return text
     before, found, after = render([*messages[:-1], answer(ANSWER)], False).partition(ANSWER)
     with_thought = f"{before}{thinking(thought, said)}{after}"
