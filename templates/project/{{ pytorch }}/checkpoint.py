@@ -12,7 +12,7 @@ the process is killed, there is one whole file.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .errors import UserError
+from .processes import FIRST_PROCESS
 from .run_selection import check_same_rows
 
 History = list[dict[str, Any]]
@@ -99,7 +100,7 @@ def frozen_fingerprint(model: nn.Module) -> str:
     digest = blake2b(digest_size=16)
     frozen = [(name, weight) for name, weight in model.named_parameters() if not weight.requires_grad]
     for name, weight in frozen:
-        numbers = weight.detach().flatten()
+        numbers = whole(weight).detach().flatten()
         some = numbers[:: max(len(numbers) // 64, 1)].cpu().contiguous()
         digest.update(f"{name} {tuple(weight.shape)}".encode() + some.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest() if frozen else ""
@@ -111,7 +112,7 @@ def load_weights(model: nn.Module, folder: Path) -> None:
     Raises UserError when they do not fit.
     """
     file = folder / WEIGHTS_FILE
-    tensors, _ = _read(file)
+    tensors, _ = _read(file, model.state_dict())
     _fill(model, tensors, file)
 
 
@@ -155,7 +156,10 @@ def load_state(
     the saved steps saw other rows than the same steps would see now.
     """
     file = folder / STATE_FILE
-    tensors, metadata = _read(file)
+    likes = {f"model.{name}": value for name, value in model.state_dict().items()}
+    learning = [weight for group in optimizer.param_groups for weight in group["params"]]
+    likes |= {f"optimizer.{place}": weight for place, weight in enumerate(learning)}
+    tensors, metadata = _read(file, likes)
     state = json.loads(metadata["state"])
     check_same_rows(file, state["order"], order)
     if state.get("frozen", "") not in ("", frozen_fingerprint(model)):
@@ -189,11 +193,41 @@ def flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
+def is_sharded(model: nn.Module) -> bool:
+    """Whether each process has a share of the weights (FSDP)."""
+    return any(hasattr(weight, "full_tensor") for weight in model.parameters())
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """What processes have shares of (DTensor), put together: all of them must call it. Others as they are."""
+    gather: Callable[[], Tensor] | None = getattr(tensor, "full_tensor", None)
+    return gather() if gather else tensor
+
+
+def share_of(tensor: Tensor, like: Tensor | None) -> Tensor:
+    """A copy of this process's share of `tensor` where processes have shares of `like`; else of it all."""
+    if hasattr(like, "full_tensor") and tensor.shape == like.shape:
+        from torch.distributed.tensor import distribute_tensor
+
+        tensor = distribute_tensor(tensor, like.device_mesh, like.placements, src_data_rank=None)
+    return tensor.clone()
+
+
+def whole_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Whole tensors in main memory, put together one by one, for the process that writes; {} for others."""
+    found: dict[int, Tensor] = {}
+    for tensor in state.values():
+        if id(tensor) not in found:  # else tied
+            gathered = whole(tensor).detach()
+            found[id(tensor)] = gathered.cpu() if FIRST_PROCESS else gathered.new_empty(0)
+    return {name: found[id(tensor)] for name, tensor in state.items()} if FIRST_PROCESS else {}
+
+
 def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors in main memory, tied weights as copies: safetensors takes no two that share memory."""
     seen: set[int] = set()
     result = {}
-    for name, tensor in tensors.items():
+    for name, tensor in whole_state(tensors).items():
         storage = tensor.untyped_storage().data_ptr()
         shared = storage in seen
         seen.add(storage)
@@ -203,19 +237,25 @@ def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _write(file: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    if not FIRST_PROCESS:
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"{file.name}.unfinished")
     save_file(tensors, unfinished, metadata={"format": "pt", **metadata})
     unfinished.replace(file)
 
 
-def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read(file: Path, likes: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """What the file holds; of a tensor that processes share (`likes` by name) the part of this one."""
     if not file.exists():
         raise UserError(f"{file} does not exist: this run has no such checkpoint yet.")
     try:
         with safe_open(file, framework="pt") as opened:
             # Copies: the tensors would keep the file open, and Windows cannot replace an open file.
-            tensors = {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
+            tensors = {
+                name: share_of(opened.get_tensor(name), likes.get(name, likes.get(name.rpartition(".")[0])))
+                for name in opened.keys()  # noqa: SIM118
+            }
             return tensors, opened.metadata()
     except SafetensorError as error:
         raise UserError(f"{file} is damaged ({error}): take the checkpoint of another run.") from None

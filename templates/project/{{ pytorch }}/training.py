@@ -23,7 +23,17 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from .batches import Plan, row_values, some_rows, training_loader
-from .checkpoint import STATE_FILE, History, Progress, load_state, load_weights, save_changes, save_state
+from .checkpoint import (
+    STATE_FILE,
+    History,
+    Progress,
+    is_sharded,
+    load_state,
+    load_weights,
+    save_changes,
+    save_state,
+    whole,
+)
 from .console import say
 from .device import float32_products, make_accelerator
 from .errors import UserError
@@ -139,9 +149,13 @@ class Loop:
             )
         self.model = model  # saved and evaluated; `self.trained` is the same, wrapped for several processes
         optimizer = optimizer or make_optimizer(model, config, output=last_linear(model))
-        self.trained, prepared = self.accelerator.prepare(model, optimizer)
+        if is_sharded(model):
+            self.trained = self.accelerator.prepare_model(model, evaluation_mode=True)  # without DDP
+        else:
+            self.trained, optimizer = self.accelerator.prepare(model, optimizer)
         # Not Accelerate's wrapper around it, which searches the disk for an optional package at every step.
-        self.optimizer: torch.optim.Optimizer = prepared.optimizer
+        self.optimizer: torch.optim.Optimizer = getattr(optimizer, "optimizer", optimizer)
+        self.saves = self.accelerator.is_main_process or is_sharded(model)  # all hand in their shares
         self.scaler = self.accelerator.scaler  # of the loss in float16, else None
         self.parameters = [weight for weight in model.parameters() if weight.requires_grad]
         if not self.parameters:
@@ -313,7 +327,7 @@ class Loop:
         best = progress.best is None or (whole and row[self.monitor] < progress.best)
         if best:
             progress.best, progress.best_epoch = row[self.monitor], row["epoch"]
-            if self.accelerator.is_main_process:
+            if self.saves:
                 save_changes(self.model, self.checkpoints / "best")
         progress.history.append(row)
         progress.seconds = 0.0
@@ -375,7 +389,7 @@ class Loop:
         progress = self.progress
         progress.loss_sum = self.finite(self.total(self.loss_sum))
         self.check_weights()
-        if self.accelerator.is_main_process:
+        if self.saves:
             save_state(
                 self.checkpoints / "last",
                 self.model,
@@ -388,7 +402,7 @@ class Loop:
 
     def check_weights(self) -> None:
         """Raise UserError when a weight is infinite or not a number."""
-        self.finite(torch.stack([weight.detach().abs().max() for weight in self.parameters]).max())
+        self.finite(whole(nn.utils.get_total_norm([weight.detach() for weight in self.parameters])))
 
     def finite(self, value: Tensor | float) -> float:
         """`value` as a number. Raises UserError when it is infinite or not a number."""
