@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from .errors import UserError
 from .processes import FIRST_PROCESS
 from .run_selection import check_same_rows
+from .shares import share_of, whole, whole_state
 
 History = list[dict[str, Any]]
 """One dictionary per validation, so per finished epoch, or every `eval_steps` steps: epoch, step, train_loss,
@@ -112,7 +113,7 @@ def load_weights(model: nn.Module, folder: Path) -> None:
     Raises UserError when they do not fit.
     """
     file = folder / WEIGHTS_FILE
-    tensors, _ = _read(file, model.state_dict())
+    tensors, _ = _read(file, model.state_dict().get)
     _fill(model, tensors, file)
 
 
@@ -156,10 +157,14 @@ def load_state(
     the saved steps saw other rows than the same steps would see now.
     """
     file = folder / STATE_FILE
-    likes = {f"model.{name}": value for name, value in model.state_dict().items()}
+    present = model.state_dict()
     learning = [weight for group in optimizer.param_groups for weight in group["params"]]
-    likes |= {f"optimizer.{place}": weight for place, weight in enumerate(learning)}
-    tensors, metadata = _read(file, likes)
+
+    def like(key: str) -> Tensor | None:
+        kind, name = key.split(".", 1)
+        return present.get(name) if kind == "model" else learning[int(name.split(".")[0])]
+
+    tensors, metadata = _read(file, like)
     state = json.loads(metadata["state"])
     check_same_rows(file, state["order"], order)
     if state.get("frozen", "") not in ("", frozen_fingerprint(model)):
@@ -193,36 +198,6 @@ def flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def is_sharded(model: nn.Module) -> bool:
-    """Whether each process has a share of the weights (FSDP)."""
-    return any(hasattr(weight, "full_tensor") for weight in model.parameters())
-
-
-def whole(tensor: Tensor) -> Tensor:
-    """What processes have shares of (DTensor), put together: all of them must call it. Others as they are."""
-    gather: Callable[[], Tensor] | None = getattr(tensor, "full_tensor", None)
-    return gather() if gather else tensor
-
-
-def share_of(tensor: Tensor, like: Tensor | None) -> Tensor:
-    """A copy of this process's share of `tensor` where processes have shares of `like`; else of it all."""
-    if hasattr(like, "full_tensor") and tensor.shape == like.shape:
-        from torch.distributed.tensor import distribute_tensor
-
-        tensor = distribute_tensor(tensor, like.device_mesh, like.placements, src_data_rank=None)
-    return tensor.clone()
-
-
-def whole_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Whole tensors in main memory, put together one by one, for the process that writes; {} for others."""
-    found: dict[int, Tensor] = {}
-    for tensor in state.values():
-        if id(tensor) not in found:  # else tied
-            gathered = whole(tensor).detach()
-            found[id(tensor)] = gathered.cpu() if FIRST_PROCESS else gathered.new_empty(0)
-    return {name: found[id(tensor)] for name, tensor in state.items()} if FIRST_PROCESS else {}
-
-
 def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors in main memory, tied weights as copies: safetensors takes no two that share memory."""
     seen: set[int] = set()
@@ -245,15 +220,15 @@ def _write(file: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> 
     unfinished.replace(file)
 
 
-def _read(file: Path, likes: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """What the file holds; of a tensor that processes share (`likes` by name) the part of this one."""
+def _read(file: Path, like: Callable[[str], Tensor | None]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """What the file holds; this process's share of it where `like`, by name, gives a tensor of shares."""
     if not file.exists():
         raise UserError(f"{file} does not exist: this run has no such checkpoint yet.")
     try:
         with safe_open(file, framework="pt") as opened:
             # Copies: the tensors would keep the file open, and Windows cannot replace an open file.
             tensors = {
-                name: share_of(opened.get_tensor(name), likes.get(name, likes.get(name.rpartition(".")[0])))
+                name: share_of(opened.get_tensor(name), like(name)).clone()
                 for name in opened.keys()  # noqa: SIM118
             }
             return tensors, opened.metadata()

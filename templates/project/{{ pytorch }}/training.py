@@ -27,12 +27,10 @@ from .checkpoint import (
     STATE_FILE,
     History,
     Progress,
-    is_sharded,
     load_state,
     load_weights,
     save_changes,
     save_state,
-    whole,
 )
 from .console import say
 from .device import float32_products, make_accelerator
@@ -48,6 +46,7 @@ from .randomness import mixed_seed, seed_device
 from .recent_losses import RecentLosses
 from .runs import Run
 from .schedule import make_optimizer, make_schedule
+from .shares import is_sharded, whole
 from .training_config import TrainingConfig
 from .training_log import TrainingLog, training_log
 

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .checkpoint import whole_state
 from .decoder import Decoder, DecoderConfig
 from .errors import UserError
 from .runs import write_json
+from .shares import whole_state
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

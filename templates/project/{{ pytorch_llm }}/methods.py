@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from .checkpoint import changing_state, is_sharded, whole_state
+from .checkpoint import changing_state
 from .config_file import nearest
 from .console import say
 from .errors import UserError
@@ -19,6 +19,7 @@ from .freezing import freeze, unfreeze
 from .method_config import LORA_METHODS, MethodConfig
 from .processes import FIRST_PROCESS
 from .quiet import one_line, quiet_transformers
+from .shares import is_sharded, whole_state
 
 if TYPE_CHECKING:
     from peft import LoraConfig

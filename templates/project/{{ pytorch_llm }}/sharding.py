@@ -37,8 +37,7 @@ def check_sharding(method: MethodConfig, training: TrainingConfig) -> None:
         )
     unfit = {
         "method.name is qlora": method.name == "qlora" and "lora",
-        "training.optimizer is muon": training.optimizer == "muon" and "adamw",
-        "training.optimizer is adamw_8bit": training.optimizer == "adamw_8bit" and "adamw",
+        "training.optimizer is adamw_8bit": training.optimizer == "adamw_8bit" and "adamw or muon",
         "training.precision is float16": training.precision == "float16" and "bfloat16",
         "training.compile is true": training.compile and "false",
     }

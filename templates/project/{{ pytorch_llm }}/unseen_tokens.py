@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoint import share_of, whole
 from .decoder import Decoder
 from .examples import Example
+from .shares import share_of, whole
 
 
 def renew_unseen(decoder: Decoder, tokens: Sequence[int], examples: Sequence[Example], seed: int) -> None:
