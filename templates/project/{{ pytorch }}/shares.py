@@ -38,10 +38,11 @@ def share_of(tensor: Tensor, like: Tensor | None) -> Tensor:
 
 
 def whole_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Whole tensors in main memory, put together one by one, for the process that writes; {} for others."""
+    """Whole tensors in main memory: those of shares, put together one by one, in the first process alone."""
     found: dict[int, Tensor] = {}
     for tensor in tensors.values():
         if id(tensor) not in found:  # else tied
             gathered = whole(tensor).detach()
-            found[id(tensor)] = gathered.cpu() if FIRST_PROCESS else gathered.new_empty(0)
-    return {name: found[id(tensor)] for name, tensor in tensors.items()} if FIRST_PROCESS else {}
+            if FIRST_PROCESS or not is_shared(tensor):
+                found[id(tensor)] = gathered.cpu()
+    return {name: found[id(tensor)] for name, tensor in tensors.items() if id(tensor) in found}

@@ -50,6 +50,8 @@ def save_decoder(decoder: Decoder, folder: Path, ends: Ends) -> None:
     dtype = str(decoder.output_weight.dtype).removeprefix("torch.")
     write_json(folder / CONFIG_FILE, {**decoder.config.to_json(), "dtype": dtype, **ends.of_model()})
     write_json(folder / "generation_config.json", ends.of_generation())
+    if not weights:
+        return  # they are shared, and the first process writes them
     unfinished = folder / f"{WEIGHTS_FILE}.unfinished"
     tensors = {name: weight.contiguous() for name, weight in weights.items()}
     save_file(tensors, unfinished, metadata={"format": "pt"})

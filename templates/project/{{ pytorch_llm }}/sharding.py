@@ -8,13 +8,16 @@ must take every step together, also in evaluation.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from .device import make_accelerator
@@ -22,6 +25,7 @@ from .errors import UserError
 from .language_model import LanguageModel
 from .method_config import MethodConfig
 from .methods import count_weights
+from .processes import FIRST_PROCESS
 from .training_config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -81,6 +85,15 @@ def share_logits(model: nn.Module, inputs: Any, output: Any) -> None:
     """Give all processes the logits of the first: were they to choose other tokens, they would stop apart."""
     output.logits = output.logits.contiguous()
     torch.distributed.broadcast(output.logits, src=0)
+
+
+def find_saved(folder: Path) -> None:
+    """Let all processes find in their own runs the model that the first one has written."""
+    written = broadcast_object_list([str(folder.resolve())])[0]
+    PartialState().wait_for_everyone()
+    if not FIRST_PROCESS:
+        shutil.rmtree(folder)
+        folder.symlink_to(written)
 
 
 def shard(model: nn.Module, training: TrainingConfig) -> None:

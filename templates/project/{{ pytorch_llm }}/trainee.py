@@ -28,7 +28,8 @@ from .processor import fast_products
 from .randomness import seed_everything
 from .runs import Run
 from .schedule import make_optimizer
-from .sharding import check_sharding, one_after_another, shard_learner, shard_writer
+from .sharding import check_sharding, find_saved, one_after_another, shard_learner, shard_writer
+from .shares import is_sharded
 from .tokenizer import START_OF_TURN, TextTokenizer
 from .training import fit
 from .training_config import TrainingConfig
@@ -163,6 +164,8 @@ class NewTrainee(Trainee):
         save_decoder(self.decoder, folder, self.ends)
         for file in self.tokenizer.iterdir():
             shutil.copy(file, folder / file.name)
+        if self.shard:
+            find_saved(folder)
 
 
 class OpenedTrainee(Trainee):
@@ -186,6 +189,8 @@ class OpenedTrainee(Trainee):
             self.model = merge_adapters(self.model)
         save_model(self.model, folder, self.source, stops=self.text_model().stops)
         self.tokenizer.save_pretrained(folder)
+        if is_sharded(self.model):
+            find_saved(folder)
 
 
 def new_trainee(
