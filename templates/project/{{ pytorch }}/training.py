@@ -23,15 +23,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from .batches import Plan, row_values, some_rows, training_loader
-from .checkpoint import (
-    STATE_FILE,
-    History,
-    Progress,
-    load_state,
-    load_weights,
-    save_changes,
-    save_state,
-)
+from .checkpoint import STATE_FILE, History, Progress, load_state, load_weights, save_changes, save_state
 from .console import say
 from .device import float32_products, make_accelerator
 from .errors import UserError
