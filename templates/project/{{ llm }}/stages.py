@@ -193,7 +193,7 @@ def encode_splits(chats: Splits, model: TextModel, config: ChatDataConfig) -> En
 def train_all_weights(config: FinetuneConfig, chats: Splits, encoded: EncodedSplits, run: Run) -> Metrics:
     """Full fine-tuning of the same base on the same conversations."""
     say("The same with all weights, to compare:")
-    trainee = open_for_finetuning(config, MethodConfig(name="full"), chats)
+    trainee = open_for_finetuning(config, replace(config.method, name="full"), chats)
     where = Run(run.folder / "all_weights", run.stage)
     where.folder.mkdir(exist_ok=True)
     training = replace(

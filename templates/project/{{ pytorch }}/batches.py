@@ -31,6 +31,8 @@ class Batch:
 
     rows: list[int]
     seed: int
+    counts: bool = True
+    """False for what a process without a row of its own evaluates, to take as many steps as the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,4 +184,8 @@ def rows_in_order(rows: int, batch_size: int, process: int = 0, processes: int =
     """This process' part of all rows, each once and in order, for evaluation."""
     starts = range(0, rows, batch_size)
     parts = (range(start + process, min(start + batch_size, rows), processes) for start in starts)
-    return [Batch(list(part), seed=0) for part in parts if part]
+    # Where each process has a share of the model (FSDP), they have to take every step together.
+    return [
+        Batch(list(part) or [start], seed=0, counts=bool(part))
+        for start, part in zip(starts, parts, strict=True)
+    ]

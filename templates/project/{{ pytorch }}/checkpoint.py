@@ -12,7 +12,7 @@ the process is killed, there is one whole file.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -24,7 +24,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .errors import UserError
+from .processes import FIRST_PROCESS
 from .run_selection import check_same_rows
+from .shares import share_of, whole, whole_state
 
 History = list[dict[str, Any]]
 """One dictionary per validation, so per finished epoch, or every `eval_steps` steps: epoch, step, train_loss,
@@ -103,7 +105,7 @@ def frozen_fingerprint(model: nn.Module) -> str:
     digest = blake2b(digest_size=16)
     frozen = [(name, weight) for name, weight in model.named_parameters() if not weight.requires_grad]
     for name, weight in frozen:
-        numbers = weight.detach().flatten()
+        numbers = whole(weight).detach().flatten()
         some = numbers[:: max(len(numbers) // 64, 1)].cpu().contiguous()
         digest.update(f"{name} {tuple(weight.shape)}".encode() + some.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest() if frozen else ""
@@ -115,7 +117,7 @@ def load_weights(model: nn.Module, folder: Path) -> None:
     Raises UserError when they do not fit.
     """
     file = folder / WEIGHTS_FILE
-    tensors, _ = _read(file)
+    tensors, _ = _read(file, model.state_dict().get)
     _fill(model, tensors, file)
 
 
@@ -159,7 +161,14 @@ def load_state(
     the saved steps saw other rows than the same steps would see now.
     """
     file = folder / STATE_FILE
-    tensors, metadata = _read(file)
+    present = model.state_dict()
+    learning = [weight for group in optimizer.param_groups for weight in group["params"]]
+
+    def like(key: str) -> Tensor | None:
+        kind, name = key.split(".", 1)
+        return present.get(name) if kind == "model" else learning[int(name.split(".")[0])]
+
+    tensors, metadata = _read(file, like)
     state = json.loads(metadata["state"])
     check_same_rows(file, state["order"], order)
     if state.get("frozen", "") not in ("", frozen_fingerprint(model)):
@@ -197,7 +206,7 @@ def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors in main memory, tied weights as copies: safetensors takes no two that share memory."""
     seen: set[int] = set()
     result = {}
-    for name, tensor in tensors.items():
+    for name, tensor in whole_state(tensors).items():
         storage = tensor.untyped_storage().data_ptr()
         shared = storage in seen
         seen.add(storage)
@@ -207,19 +216,25 @@ def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _write(file: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    if not FIRST_PROCESS:
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"{file.name}.unfinished")
     save_file(tensors, unfinished, metadata={"format": "pt", **metadata})
     unfinished.replace(file)
 
 
-def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read(file: Path, like: Callable[[str], Tensor | None]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """What the file holds; this process's share of it where `like`, by name, gives a tensor of shares."""
     if not file.exists():
         raise UserError(f"{file} does not exist: this run has no such checkpoint yet.")
     try:
         with safe_open(file, framework="pt") as opened:
             # Copies: the tensors would keep the file open, and Windows cannot replace an open file.
-            tensors = {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
+            tensors = {
+                name: share_of(opened.get_tensor(name), like(name)).clone()
+                for name in opened.keys()  # noqa: SIM118
+            }
             return tensors, opened.metadata()
     except SafetensorError as error:
         raise UserError(f"{file} is damaged ({error}): take the checkpoint of another run.") from None

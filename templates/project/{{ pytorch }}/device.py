@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import TorchDynamoPlugin
+from accelerate.utils import InitProcessGroupKwargs, TorchDynamoPlugin
 from torch import nn
 
 from .errors import UserError
@@ -113,6 +114,9 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
         dynamo_plugin=TorchDynamoPlugin(
             backend="inductor" if config.compile else "no", use_regional_compilation=True
         ),
+        # The others wait while the first process writes, which takes more than the usual ten minutes where a
+        # model is large.
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=1))],
     )
     if accelerator.num_processes != started:
         raise UserError(

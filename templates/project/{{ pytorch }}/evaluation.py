@@ -39,10 +39,13 @@ def mean_loss(model: nn.Module, loader: DataLoader[Any], loss: Loss, accelerator
     """Mean loss over the rows of `loader`, of all processes; `model` is left in evaluation mode."""
     model.eval()
     total = torch.zeros(2, device=accelerator.device)  # sum of the losses, number of rows
-    for inputs, target in loader:
-        inputs, target = send_to_device((inputs, target), accelerator.device, non_blocking=True)
-        total[0] += loss(model(inputs), target).mean() * len(target)
-        total[1] += len(target)
+    batches: Any = loader.sampler
+    for batch, pair in zip(batches, loader, strict=True):
+        inputs, target = send_to_device(pair, accelerator.device, non_blocking=True)
+        mean = loss(model(inputs), target).mean()
+        if batch.counts:
+            total[0] += mean * len(target)
+            total[1] += len(target)
     loss_sum, rows = accelerator.reduce(total, reduction="sum").tolist()
     return float(loss_sum / rows)
 

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .shares import is_shared, share_of, whole
+
 MOMENTUM = 0.95
 ITERATIONS = 5
 COEFFICIENTS = (
@@ -47,17 +49,19 @@ class Muon(torch.optim.AdamW):
     def move(self, group: dict[str, Any]) -> None:
         """Take a step with the matrices of one group."""
         learning = [matrix for matrix in group["params"] if matrix.grad is not None]
-        for matrices in of_equal_shape(learning):
-            gradients = torch.stack(
-                [matrix.grad for matrix in matrices if matrix.grad is not None]
-            )  # (n, A, B)
+        # Whole matrices of which processes have shares are there one at a time.
+        apart = any(map(is_shared, learning))
+        for matrices in [[matrix] for matrix in learning] if apart else of_equal_shape(learning):
+            gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
             momenta = [self.momentum(matrix) for matrix in matrices]
             for momentum, gradient in zip(momenta, gradients, strict=True):
                 momentum.lerp_(gradient, 1 - MOMENTUM)
-            directions = orthogonal(gradients.lerp_(torch.stack(momenta), MOMENTUM))  # Nesterov's look ahead
+            now, before = (torch.stack(list(map(whole, part))) for part in (gradients, momenta))  # (n, A, B)
+            directions = orthogonal(now.lerp_(before, MOMENTUM))  # Nesterov's look ahead
             length = group["lr"] * ADAMW_LENGTH * max(matrices[0].shape) ** 0.5
             for matrix, direction in zip(matrices, directions, strict=True):
-                matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-length)
+                step = share_of(direction, matrix)
+                matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-length)
 
     def momentum(self, matrix: nn.Parameter) -> Tensor:
         """The running mean of a matrix's gradients."""

@@ -38,6 +38,7 @@ from .randomness import mixed_seed, seed_device
 from .recent_losses import RecentLosses
 from .runs import Run
 from .schedule import make_optimizer, make_schedule
+from .shares import is_sharded, whole
 from .training_config import TrainingConfig
 from .training_log import TrainingLog, training_log
 
@@ -139,9 +140,13 @@ class Loop:
             )
         self.model = model  # saved and evaluated; `self.trained` is the same, wrapped for several processes
         optimizer = optimizer or make_optimizer(model, config, output=last_linear(model))
-        self.trained, prepared = self.accelerator.prepare(model, optimizer)
+        if is_sharded(model):
+            self.trained = self.accelerator.prepare_model(model, evaluation_mode=True)  # without DDP
+        else:
+            self.trained, optimizer = self.accelerator.prepare(model, optimizer)
         # Not Accelerate's wrapper around it, which searches the disk for an optional package at every step.
-        self.optimizer: torch.optim.Optimizer = prepared.optimizer
+        self.optimizer: torch.optim.Optimizer = getattr(optimizer, "optimizer", optimizer)
+        self.saves = self.accelerator.is_main_process or is_sharded(model)  # all hand in their shares
         self.scaler = self.accelerator.scaler  # of the loss in float16, else None
         self.parameters = [weight for weight in model.parameters() if weight.requires_grad]
         if not self.parameters:
@@ -292,6 +297,7 @@ class Loop:
             norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
         else:
             norm = nn.utils.get_total_norm([one.grad for one in self.parameters if one.grad is not None])
+        norm = whole(norm)
         if self.scaler:  # which leaves out a step whose gradient overflows in float16
             self.norm_sum.add_(norm.nan_to_num(0.0, posinf=0.0))
             self.overflows.add_(~norm.isfinite())
@@ -336,7 +342,7 @@ class Loop:
         best = progress.best is None or (whole and row[self.monitor] < progress.best)
         if best:
             progress.best, progress.best_epoch = row[self.monitor], row["epoch"]
-            if self.accelerator.is_main_process:
+            if self.saves:
                 save_changes(self.model, self.checkpoints / "best")
         progress.history.append(row)
         progress.seconds = 0.0
@@ -400,7 +406,7 @@ class Loop:
         progress.loss_sum = self.finite(self.total(self.loss_sum))
         progress.norm_sum, progress.overflows = float(self.norm_sum), float(self.overflows)
         self.check_weights()
-        if self.accelerator.is_main_process:
+        if self.saves:
             save_state(
                 self.checkpoints / "last",
                 self.model,
@@ -413,7 +419,7 @@ class Loop:
 
     def check_weights(self) -> None:
         """Raise UserError when a weight is infinite or not a number."""
-        self.finite(torch.stack([weight.detach().abs().max() for weight in self.parameters]).max())
+        self.finite(whole(nn.utils.get_total_norm([weight.detach() for weight in self.parameters])))
 
     def finite(self, value: Tensor | float) -> float:
         """`value` as a number. Raises UserError when it is infinite or not a number."""

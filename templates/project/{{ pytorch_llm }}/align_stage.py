@@ -51,6 +51,8 @@ def align(config: AlignConfig) -> Run:
     """Learn which answers are better, from pairs or from labels, and compare before and after."""
     pairs = read_preferences(config.pairs)
     share_of_batch(config)  # refused before a model is loaded
+    if config.method.fsdp:
+        raise UserError("method.fsdp is true, which align.py cannot do: set it to false.")
     if config.loss != "kto" and not all_paired(pairs):
         raise UserError(
             f"{file_names(config.pairs.file)} holds answers that are labelled good or bad, and {config.loss} "

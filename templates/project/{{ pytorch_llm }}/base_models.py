@@ -85,7 +85,7 @@ def load_base(
     model = load_model(
         folder,
         dtype=DTYPES[training.precision] if gpu and method.name in LORA_METHODS else torch.float32,
-        device=own_gpu() if gpu else None,
+        device=own_gpu() if gpu and not method.fsdp else None,  # whole, it need not fit there
         quantize=quantize,
         hub=hub,
     )

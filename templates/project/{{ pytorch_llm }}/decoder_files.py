@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from .decoder import Decoder, DecoderConfig
 from .errors import UserError
 from .runs import write_json
+from .shares import whole_state
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -44,12 +46,14 @@ class Ends(NamedTuple):
 def save_decoder(decoder: Decoder, folder: Path, ends: Ends) -> None:
     """Write config.json, generation_config.json and model.safetensors."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = decoder.state_dict()
+    weights = whole_state(decoder.state_dict(keep_vars=True))
     dtype = str(decoder.output_weight.dtype).removeprefix("torch.")
     write_json(folder / CONFIG_FILE, {**decoder.config.to_json(), "dtype": dtype, **ends.of_model()})
     write_json(folder / "generation_config.json", ends.of_generation())
+    if not weights:
+        return  # they are shared, and the first process writes them
     unfinished = folder / f"{WEIGHTS_FILE}.unfinished"
-    tensors = {name: weight.cpu().contiguous() for name, weight in weights.items()}
+    tensors = {name: weight.contiguous() for name, weight in weights.items()}
     save_file(tensors, unfinished, metadata={"format": "pt"})
     unfinished.replace(folder / WEIGHTS_FILE)
 
@@ -78,15 +82,24 @@ def load_decoder(folder: Path, *, dropout: float = 0.0) -> Decoder:
     return decoder
 
 
-def to_transformers(decoder: Decoder, ends: Ends) -> PreTrainedModel:
-    """The same model in transformers' code, over the very same weights: what one learns, the other knows."""
+def to_transformers(
+    decoder: Decoder, ends: Ends, *, shard: Callable[[PreTrainedModel], None] | None = None
+) -> PreTrainedModel:
+    """The same model in transformers' code, over the very same weights: what one learns, the other knows.
+
+    A decoder that is shared between processes becomes a model that `shard` has shared alike, over copies.
+    """
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
     content = decoder.config.to_json()
     config = AutoConfig.for_model(content.pop("model_type"), **content, **ends.of_model())
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
-    model.load_state_dict(decoder.state_dict(keep_vars=True), strict=False, assign=True)
+    weights = decoder.state_dict(keep_vars=True)
+    if shard:
+        shard(model)
+        weights = {name: weight.detach().clone() for name, weight in weights.items()}
+    model.load_state_dict(weights, strict=False, assign=True)
     model.tie_weights()
     # The wavelengths of the rotary embedding are no weights: on the meta device they have no values yet.
     model.model.rotary_emb = type(model.model.rotary_emb)(config).to(decoder.output_weight.device)

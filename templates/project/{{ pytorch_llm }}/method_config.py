@@ -36,6 +36,10 @@ class MethodConfig:
     """Compute each block's activations again in the backward pass instead of keeping them: the same
     gradients, less memory, about a third more time. For a new model as well."""
 
+    fsdp: bool = False
+    """Share weights, gradients and the optimizer's state between the processes that torchrun starts (FSDP2)
+    instead of keeping them whole on each: for a model too large for one GPU. For a new model as well."""
+
     def __post_init__(self) -> None:
         """Raise ValueError, naming the field, for a value that cannot work."""
         for name in ("rank", "layers"):

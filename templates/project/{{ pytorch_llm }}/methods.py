@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from .checkpoint import changing_state
 from .config_file import nearest
 from .console import say
 from .errors import UserError
 from .freezing import freeze, unfreeze
 from .method_config import LORA_METHODS, MethodConfig
+from .processes import FIRST_PROCESS
 from .quiet import one_line, quiet_transformers
+from .shares import is_sharded, whole_state
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -284,6 +287,10 @@ def save_model(model: Any, folder: Path, source: str, *, stops: Collection[int] 
             config.base_model_name_or_path = source
         # Not trl's copy to compare with, nor the embeddings, which no method trains beside adapters.
         options = {"selected_adapters": ["default"], "save_embedding_layers": False}
+    if is_sharded(model):
+        weights = changing_state(model) if is_peft(model) else model.state_dict(keep_vars=True)
+        options["state_dict"] = whole_state(weights)
+        options["is_main_process"] = FIRST_PROCESS
     with quiet_transformers():
         model.save_pretrained(folder, **options)
     if stops:

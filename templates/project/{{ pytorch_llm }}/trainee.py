@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,16 @@ from .processor import fast_products
 from .randomness import seed_everything
 from .runs import Run
 from .schedule import make_optimizer
+from .sharding import check_sharding, find_saved, one_after_another, shard_learner, shard_writer
+from .shares import is_sharded
 from .tokenizer import START_OF_TURN, TextTokenizer
 from .training import fit
 from .training_config import TrainingConfig
 from .unseen_tokens import renew_unseen
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from .text_model import TextModel
 
 
@@ -125,6 +130,8 @@ class NewTrainee(Trainee):
         )
         decoder.model.gradient_checkpointing = method.gradient_checkpointing
         self.decoder = decoder
+        self.method = method
+        self.shard: Callable[[PreTrainedModel], None] | None = None  # after a training with FSDP
         self.tokenizer = tokenizer
         tokens = TextTokenizer(tokenizer)
         self.ends = Ends(tokens.end, tokens.end_of_turn)
@@ -140,19 +147,25 @@ class NewTrainee(Trainee):
         phase: str = "",
         capacity: int = 0,
     ) -> None:
+        if self.method.fsdp:
+            check_sharding(self.method, config)
+            shard_learner(self.learner, config)
+            self.shard = partial(shard_writer, training=config)
         super().fit(train, validation, config, run, phase=phase, capacity=capacity)
         renew_unseen(self.decoder, self.chat_tokens, train, config.seed)
 
     def text_model(self) -> TextModel:
         from .text_model import TextModel
 
-        model = to_transformers(self.decoder, self.ends)
+        model = to_transformers(self.decoder, self.ends, shard=self.shard)
         return TextModel(model, load_tokenizer(self.tokenizer), name="the new model")
 
     def save(self, folder: Path, *, merge: bool = False) -> None:
         save_decoder(self.decoder, folder, self.ends)
         for file in self.tokenizer.iterdir():
             shutil.copy(file, folder / file.name)
+        if self.shard:
+            find_saved(folder)
 
 
 class OpenedTrainee(Trainee):
@@ -176,6 +189,8 @@ class OpenedTrainee(Trainee):
             self.model = merge_adapters(self.model)
         save_model(self.model, folder, self.source, stops=self.text_model().stops)
         self.tokenizer.save_pretrained(folder)
+        if is_sharded(self.model):
+            find_saved(folder)
 
 
 def new_trainee(
@@ -220,8 +235,14 @@ def open_trainee(
     `thoughts` says whether the answers that it learns hold any (`ChatTemplate.suited`); None: it learns none.
     Raises UserError when it cannot be had, or has no layers that `method` names.
     """
-    loaded = load_base(base, method, training, hub=hub, chat_template=chat_template, thoughts=thoughts)
-    return OpenedTrainee(loaded, method)
+    if method.fsdp:
+        check_sharding(method, training)
+    with one_after_another(training) if method.fsdp else nullcontext():
+        loaded = load_base(base, method, training, hub=hub, chat_template=chat_template, thoughts=thoughts)
+        trainee = OpenedTrainee(loaded, method)
+        if method.fsdp:
+            shard_learner(trainee.learner, training)
+    return trainee
 
 
 def mean_of_losses(losses: Tensor, target: Tensor) -> Tensor:

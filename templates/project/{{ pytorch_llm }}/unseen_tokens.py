@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .decoder import Decoder
 from .examples import Example
+from .shares import share_of, whole
 
 
 def renew_unseen(decoder: Decoder, tokens: Sequence[int], examples: Sequence[Example], seed: int) -> None:
@@ -27,9 +28,12 @@ def renew_unseen(decoder: Decoder, tokens: Sequence[int], examples: Sequence[Exa
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in weights:
-            length = weight[torch.from_numpy(seen).to(weight.device)].norm(dim=1).median()
+            numbers = whole(weight)
+            length = numbers[torch.from_numpy(seen).to(weight.device)].norm(dim=1).median()
             for token in unseen:
-                weight[token] = length * direction(weight.shape[1], generator).to(weight)
+                numbers[token] = length * direction(weight.shape[1], generator).to(numbers)
+            if numbers is not weight:
+                weight.copy_(share_of(numbers, weight))
 
 
 def direction(width: int, generator: torch.Generator) -> Tensor:
