@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .chat_template import THOUGHT_END, THOUGHT_FIELDS, Message, Role, thinking
+from .chat_template import THOUGHT_END, THOUGHT_FIELDS, Message, Role, thinking, without_thoughts
 from .data_files import BadLine
 
 ROLES: dict[str, Role] = {
@@ -283,7 +283,7 @@ def parse_preference(record: Any) -> tuple[list[Message], str, str]:
     for name, messages in (("chosen", chosen), ("rejected", rejected)):
         if messages[-1]["role"] != "assistant":
             raise BadLine(f"the last turn of {name} is the {messages[-1]['role']}'s, not the assistant's")
-        if not messages[-1]["content"].strip():
+        if not without_thoughts(messages[-1]["content"]):
             raise BadLine(f"the answer in {name} is empty")
     return prompt, chosen[-1]["content"], rejected[-1]["content"]
 
@@ -302,7 +302,7 @@ def parse_labelled(record: Any) -> tuple[list[Message], str, bool]:
     turns = parse(record, form)
     if turns[-1]["role"] != "assistant":
         raise BadLine(f"its last turn is the {turns[-1]['role']}'s, not the assistant's, which {name} is for")
-    if not turns[-1]["content"].strip():
+    if not without_thoughts(turns[-1]["content"]):
         raise BadLine("its answer is empty")
     # A label is for the last answer, whatever weights there are.
     prompt: list[Message] = [{"role": turn["role"], "content": turn["content"]} for turn in turns[:-1]]
