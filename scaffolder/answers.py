@@ -120,6 +120,18 @@ def shown(text: str, limit: int = 60) -> str:
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
+def typed_path(text: str) -> str:
+    """A path without what comes with it when it is pasted: quotes around it, or `file://` before it."""
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1].strip()
+    if text.lower().startswith("file://"):
+        from urllib.request import url2pathname
+
+        return url2pathname(text[len("file://") :])
+    return text
+
+
 def missing(catalog: Catalog, given: Mapping[str, Answer]) -> list[Question]:
     """The questions that would be asked in a terminal and have no answer yet."""
     return [question for question in catalog.questions.values() if question.asked and question.name not in given]

@@ -11,7 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from scaffolder.answers import shown, typed_path
 from scaffolder.environment.facts import Report
+from scaffolder.errors import NewmodelError
 from scaffolder.messages import _
 
 if TYPE_CHECKING:
@@ -108,7 +110,6 @@ def place(report: Report, answers: Mapping[str, Any]) -> Place | None:
 
 def shape(answers: Mapping[str, Any]) -> Architecture | None:
     """The layers of the base model that the answers name; None where they are not known without the network."""
-    from scaffolder.errors import NewmodelError
     from scaffolder.estimate.architecture import architecture
     from scaffolder.estimate.configuration import Configuration
     from scaffolder.estimate.source import find, table
@@ -131,6 +132,32 @@ def shape(answers: Mapping[str, Any]) -> Architecture | None:
     except (NewmodelError, OSError, ValueError):  # it is not for us to judge: the project opens it, or says why not
         pass
     return None
+
+
+def folder_of(name: str) -> Path | None:
+    """The folder of a base model that a person named; None where there is none, and a hub is meant."""
+    text = typed_path(name)
+    try:
+        path = Path(text).expanduser()
+        return path.resolve() if text and path.is_dir() else None
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
+def check_name(name: str) -> None:
+    """Refuse a path that leads to no folder: no hub has a model of that name.
+
+    Raises:
+        NewmodelError: With what can be given.
+    """
+    text = typed_path(name)
+    looks_local = text.startswith((".", "/", "~")) or "\\" in text or text.count("/") > 1 or text[1:2] == ":"
+    if looks_local and "://" not in text and folder_of(text) is None:
+        raise NewmodelError(
+            _("There is no folder {path}: give the folder of a model, or a name on the hub such as {name}.").format(
+                path=shown(text, 200), name="Qwen/Qwen3-8B"
+            )
+        )
 
 
 def advice(report: Report, answers: Mapping[str, Any], method: str = "") -> Advice | None:

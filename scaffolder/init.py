@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from scaffolder import console, own_data, preview
-from scaffolder.answers import Answer, from_file, from_settings
+from scaffolder import base_models, console, own_data, preview
+from scaffolder.answers import Answer, from_file, from_settings, typed_path
 from scaffolder.catalog import Catalog, catalog
 from scaffolder.environment.facts import Interpreter, Report
 from scaffolder.errors import ExitCode, Interrupted, NewmodelError
@@ -137,6 +137,8 @@ def _given(options: Options, known: Catalog) -> dict[str, Answer]:
         given["data_file"] = options.data
         given.setdefault("data", "own")
         given.setdefault("task", own_data.task_of(options.data))
+    if "data_file" in given:
+        given["data_file"] = typed_path(str(given["data_file"]))
     if options.target_column is not None:
         given["target_column"] = options.target_column
     if given.get("data_file") and "data" not in given:
@@ -268,9 +270,9 @@ def _render(answers: Answers, folder: Path, source: Source | None) -> Rendering:
     values = dict(answers.values)
     if answers.own is not None:
         values["data_file"] = answers.own.answer
-    base = str(values.get("base_model_name", ""))
-    if base and Path(base).expanduser().is_dir():  # named from here, used from the project's folder
-        values["base_model_name"] = Path(base).expanduser().resolve().as_posix()
+    base = base_models.folder_of(str(values.get("base_model_name", "")))
+    if base is not None:  # named from here, used from the project's folder
+        values["base_model_name"] = base.as_posix()
     return render(values, folder, source)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,7 @@ COLUMNS: Final = (
     {"messages"},
     {"conversations"},
     {"instruction", "output"},
+    {"指令", "输出"},
     {"prompt", "completion"},
     {"prompt", "chosen", "rejected"},
 )
@@ -62,7 +64,7 @@ def look_at(path: Path) -> Seen:
     reading: Any = reader.Reading()
     count = 0
     try:
-        for _conversation in reader.iterate_conversations(str(path), reader.ChatDataConfig(), reading):
+        for _conversation in reader.iterate_conversations(path, reader.ChatDataConfig(), reading):
             count += 1
             if reading.records >= MOST_RECORDS:
                 break
@@ -94,6 +96,10 @@ def _translated(said: str) -> str:
 def _said(text: str, path: Path) -> str:
     """A sentence of the reader, which may be the file's name and a reason."""
     reason = text.removeprefix(f"{path}: ").removesuffix(".")
+    line = re.fullmatch(r"line (\d+) (.*)", reason)
+    if line:
+        first = _("line {line} {reason}").format(line=line[1], reason=_translated(line[2]))
+        return _("{path}: {reason}.").format(path=path, reason=first)
     if _translated(text) == text and _translated(reason) != reason:
         return _("{path}: {reason}.").format(path=path, reason=_translated(reason))
     return _translated(text)

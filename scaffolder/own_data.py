@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from scaffolder import own_chats, table_errors
-from scaffolder.answers import nearest, shown
+from scaffolder.answers import nearest, shown, typed_path
 from scaffolder.errors import NewmodelError, os_error
 from scaffolder.messages import _, ngettext
 from scaffolder.template_source import templates_folder
@@ -126,12 +126,28 @@ def task_of(text: str) -> str:
             return "llm"
         if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
             return "tabular"
-        with path.open("rb") as file:
-            header = file.readline(10_000).decode("utf-8-sig", errors="replace")
+        names = _header(path)
     except (NewmodelError, OSError):
         return "tabular"  # what is wrong with it is said when it is read
-    names = {name.strip().strip('"').lower() for name in re.split(r"[,;\t|]", header)}
     return "llm" if any(wanted <= names for wanted in own_chats.COLUMNS) else "tabular"
+
+
+def _header(path: Path) -> set[str]:
+    """The names in a table's first line, in lower case."""
+    with path.open("rb") as file:
+        header = file.readline(10_000).decode("utf-8-sig", errors="replace")
+    return {name.strip().strip('"').lower() for name in re.split(r"[,;\t|]", header)}
+
+
+def _may_be_conversations(path: Path) -> bool:
+    """Whether a file that is refused as a table has a name or a header that conversations can have."""
+    if path.suffix.lower() in (".txt", ".md"):
+        return True
+    reader = own_chats.conversations()
+    try:
+        return bool(reader.detect_format([dict.fromkeys(_header(path), "")]))
+    except (OSError, reader.UnknownFormat):
+        return False
 
 
 def look_at(text: str, task: str, target: str = "") -> OwnTable | OwnChats:
@@ -152,6 +168,10 @@ def look_at(text: str, task: str, target: str = "") -> OwnTable | OwnChats:
         state = path.stat() if path.exists() else None
     except OSError as error:
         raise os_error(error, path) from error
+    if task != "llm" and path.suffix.lower() in own_chats.ENDINGS:
+        raise NewmodelError(
+            _("{path} is no table (CSV, TSV or Parquet); for conversations say --set task=llm.").format(path=path)
+        )
     size, changed = (state.st_size, state.st_mtime_ns) if state else (0, 0)
     if task == "llm":
         return _look_at_chats(path, (size, changed))
@@ -186,7 +206,8 @@ def _look_at(path: Path, target: str, state: tuple[int, int]) -> OwnTable:
             ) from None
         return OwnTable(path=path, size=state[0], suggested_target=target)
     except reader.TableError as error:
-        raise NewmodelError(table_errors.translated(str(error))) from None
+        hint = _(" If these are conversations, say --set task=llm.") if _may_be_conversations(path) else ""
+        raise NewmodelError(table_errors.translated(str(error)) + hint) from None
     except OSError as error:
         raise NewmodelError(
             _("{path} cannot be read: {reason}.").format(path=shown(str(path), 200), reason=error.strerror)
@@ -250,7 +271,7 @@ def table_format() -> ModuleType:
 
 def _absolute(text: str) -> Path:
     try:
-        path = Path(text.strip()).expanduser()
+        path = Path(typed_path(text)).expanduser()
         return path if path.is_absolute() else Path.cwd() / path
     except (OSError, RuntimeError, ValueError):
         raise NewmodelError(_("{path} is no path of a file.").format(path=shown(text))) from None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaffolder import base_models, messages, own_data
-from scaffolder.answers import Answer, incomplete, missing
+from scaffolder.answers import Answer, incomplete, missing, typed_path
 from scaffolder.catalog import Catalog, Question
 from scaffolder.environment.builds.choices import (
     build_name,
@@ -245,6 +245,8 @@ class Interview:
                 self._map.user.setdefault(name, "")
                 continue
             answer = self._answer(question, copier_question)
+            if name == "base_model_name":
+                answer = typed_path(str(answer))
             self._map.user[name] = answer
             self._result.values[name] = answer
             if name == "framework" and (remark := self._remark(str(answer))):
@@ -365,6 +367,8 @@ class Interview:
             check_package(str(value), self._catalog)
         elif name == "data_file" and str(value).strip():
             self._look_at(str(value))
+        elif name == "base_model_name":
+            base_models.check_name(str(value))
         elif name == "target_column" and isinstance(self._result.own, OwnTable) and str(value):
             own_data.check_target(str(value), self._result.own.columns)
 

@@ -19,7 +19,7 @@ from scaffolder.template_source import templates_folder
 _ERRORS = {"TableError", "ParquetReaderMissing", "UserError", "BadLine", "UnknownFormat", "Unreadable"}
 #: The reader of conversations, below `templates/project`.
 CONVERSATIONS = ("{{ llm }}/data_files.py", "{{ llm }}/chat_formats.py", "{{ llm }}/conversations.py")
-_PHRASES = {"NOT_A_TEXT_FILE", "NOT_TEXT"}  # parts of sentences, kept in a table
+_PHRASES = {"NOT_A_TEXT_FILE", "NOT_TEXT", "JSON_MISTAKES"}  # parts of sentences, kept in a table
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def phrases(source: Path) -> list[str]:
     return [
         node.value
         for table in tables
-        for node in ast.walk(table)
+        for part in (table.values if isinstance(table, ast.Dict) else [table])
+        for node in ast.walk(part)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
 

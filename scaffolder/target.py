@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scaffolder.answers import shown
+from scaffolder.answers import shown, typed_path
 from scaffolder.errors import NewmodelError, os_error
 from scaffolder.messages import _
 from scaffolder.names import check_folder_name
@@ -29,7 +29,8 @@ def absolute(text: str) -> Path:
     Raises:
         NewmodelError: If it can be no folder's path.
     """
-    if not text.strip():
+    text = typed_path(text)
+    if not text:
         raise NewmodelError(_("The path of the folder is empty."))
     try:
         text.encode("utf-8")  # what the command line could not decode

@@ -15,6 +15,7 @@ import pytest
 from scaffolder.base_models import (
     advice,
     base_models,
+    check_name,
     gib,
     in_china,
     place,
@@ -271,6 +272,7 @@ def test_a_table_stays_a_table_unless_its_columns_are_those_of_conversations(tmp
         ("age,income,bought", "tabular"),
         ("prompt,completion", "llm"),
         ('"instruction","input","output"', "llm"),
+        ("指令,输入,输出", "llm"),
         ("question,answer", "tabular"),
     ):
         (tmp_path / "file.csv").write_text(f"{header}\n1,2,3\n", encoding="utf-8")
@@ -321,6 +323,49 @@ def test_answers_that_do_not_go_together(newmodel: Newmodel, settings: tuple[str
     assert result.code == 2
     assert sentence in result.err
     assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("name", ["/gone/model", "./model", "~/model", "../model", "models\\mine", "D:/model", "a/b/c"])
+def test_a_base_model_in_a_folder_that_is_not_there(newmodel: Newmodel, tmp_path: Path, name: str) -> None:
+    settings = ("task=llm", "base_model=other", f"base_model_name={name}")
+    result = newmodel("init", "demo", "--defaults", *[word for setting in settings for word in ("--set", setting)])
+    assert result.code == 2
+    assert f"There is no folder {name}: give the folder of a model, or a name on the hub" in result.err
+    assert not (tmp_path / "demo").exists()
+
+
+def test_names_on_hubs_are_no_paths() -> None:
+    for name in ("me/mine", "gpt2", "modelscope:me/mine", "kaggle://keras/qwen-3/keras/qwen3_0.6b_en"):
+        check_name(name)
+
+
+def test_paths_as_they_are_pasted(newmodel: Newmodel, tmp_path: Path) -> None:
+    file = write_chats(tmp_path / "my chats.jsonl")
+    base = tmp_path / "my base"
+    base.mkdir()
+    settings = ("task=llm", "base_model=other", f"base_model_name='{base}'", f"data_file={file.as_uri()}")
+    words = [word for setting in settings for word in ("--set", setting)]
+    result = newmodel("init", f'"{tmp_path / "demo"}"', "--defaults", *ONLY_FILES, *words)
+    assert result.code == 0, result.err
+    written = (tmp_path / "demo" / "configs" / "finetune.yaml").read_text(encoding="utf-8")
+    assert f'base: "{base.as_posix()}"' in written
+    assert 'file: "data/my chats.jsonl"' in written
+    assert newmodel("init", "more", "--data", f'"{file}"', "--defaults", "--dry-run").code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("chats.jsonl", '{"prompt": "a", "completion": "b"}\n'),
+        ("story.txt", "Once upon a time\n"),
+        ("faq.csv", "问题,答案\n一加一,二\n"),
+    ],
+)
+def test_conversations_given_as_a_table(newmodel: Newmodel, tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    result = newmodel("init", "demo", "--data", name, "--set", "task=tabular", "--defaults")
+    assert result.code == 2
+    assert "conversations" in result.err and "say --set task=llm." in result.err
 
 
 def test_no_python_that_is_new_enough(newmodel: Newmodel, machine: Report, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ def test_every_run_configuration(cell: dict[str, Any], tmp_path: Path) -> None:
 
     (predicted,) = project.press("Predict")
     (predictions,) = predicted.glob("predictions.*")
-    with predictions.open(encoding="utf-8", newline="") as file:
+    with predictions.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows
     assert any(name.startswith("prediction") for name in rows[0])

@@ -171,7 +171,7 @@ def test_the_column_to_predict_is_chosen_from_the_table(terminal: Callable[..., 
     person.expect("Where is the file")
     person.process.send("gone.csv\r")
     person.expect("gone.csv")
-    person.process.send("\x15table.csv\r")
+    person.process.send('\x15"table.csv"\r')  # as Windows copies a path
     person.expect("Which column should be predicted?")
     person.expect("» label")
     person.process.send("\x1b[A\r")  # one up: the column before it

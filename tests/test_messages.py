@@ -258,6 +258,8 @@ def test_the_table_readers_sentences_are_translated() -> None:
     [
         ("a.csv", "甲,乙\n一,二\n", "{path}：无法识别格式：它的字段是 甲, 乙；支持的字段有 messages"),
         ("a.jsonl", "", "{path} 是空的。"),
+        ("a.jsonl", '{"a": 1,}', "{path}：第 1 行：不是有效的 JSON：右括号前多了一个逗号，请去掉（第 9 个字符）。"),
+        ("a.json", "[{'a': 1}]", "{path}：第 1 行：不是有效的 JSON：JSON 要用双引号，不能用单引号。"),
         ("a.jsonl", '{"messages": []}\n', "{path}：1 条记录全都无法使用：第 1 行：是空的对话。"),
         ("a.jsonl", '{"messages": [{"role": "user", "content": "a"}]}\n', "{path} 里没有任何含助手回答的对话。"),
     ],

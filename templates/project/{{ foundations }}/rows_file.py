@@ -69,7 +69,7 @@ def write_predictions(table: Table, probabilities: Array, path: Path) -> None:
         writer.writerow([*(cells[place] for place in kept), *added])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text.getvalue())
+        write_atomically(path, text.getvalue(), encoding="utf-8-sig")  # with a mark for Excel
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}.") from None
 

@@ -30,9 +30,14 @@ PAIRS = (
     ("问题", "回答"),
     ("问题", "答案"),
     ("提问", "回答"),
+    ("问题", "回复"),
     ("问", "答"),
     ("指令", "输出"),
+    ("指令", "回答"),
+    ("提示词", "回答"),
+    ("输入", "输出"),
 )
+BELOW = {"instruction": ("input", "context"), "指令": ("输入",)}  # what an instruction is about
 PROMPTS = ("prompt", "question", "query", "instruction")
 TEXTS = ("text", "content")
 CALLS = ("tool_calls", "function_call")
@@ -48,7 +53,8 @@ THOUGHTS_MOVED = (
 )
 KNOWN = (
     "messages (role, content), conversations (from, value), instruction and output, prompt and completion, "
-    "question and answer, chosen and rejected, prompt and completion and label, text"
+    "question and answer, 问题 and 回答, 指令 and 输出, chosen and rejected, "
+    "prompt and completion and label, text"
 )
 
 
@@ -259,6 +265,9 @@ def parse_pair(record: Mapping[str, Any]) -> list[Message]:
     else:
         raise BadLine(f"has no prompt and completion; its fields are {fields(record)}")
     asked = as_messages(record[prompt], "user")
+    for name in BELOW.get(prompt, ()):
+        if isinstance(record.get(name), str) and record[name].strip():
+            asked[-1]["content"] += f"\n{record[name]}"
     return asked + as_messages(record[completion], "assistant")
 
 

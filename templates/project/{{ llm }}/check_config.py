@@ -3,18 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from .config import ChatFormat, check
+from .config import ChatFormat, Files, check
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckDataConfig:
     """Settings of check_data.py: look at conversations before something is learned from them."""
 
-    file: str = ""
-    """JSONL, JSON, Parquet or CSV; empty: the file of configs/finetune.yaml, with its test file."""
+    file: Files = ""
+    """JSONL, JSON, Parquet or CSV, one file or several; empty: those of configs/finetune.yaml, with the test
+    file."""
 
     format: ChatFormat = "auto"
-    """Of `file`; `auto` looks at its first lines."""
+    """Of all files; `auto` looks at the first lines of each."""
 
     max_length: int = 0
     """Longest conversation in tokens; 0: as in configs/finetune.yaml."""
@@ -35,11 +36,11 @@ class CheckDataConfig:
 class ConvertDataConfig:
     """Settings of convert_data.py: write conversations in another format, without what cannot be used."""
 
-    input: str = ""
-    """JSONL, JSON, Parquet or CSV; empty: the file of configs/finetune.yaml."""
+    input: Files = ""
+    """JSONL, JSON, Parquet or CSV; several files become one; empty: those of configs/finetune.yaml."""
 
     format: ChatFormat = "auto"
-    """Of the input; `auto` looks at its first lines."""
+    """Of all files; `auto` looks at the first lines of each."""
 
     output: str = ""
     """File to write, .jsonl, .json, .parquet or .csv; empty: a .jsonl file in a new folder of runs/."""

@@ -10,10 +10,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .data_files import file_names
 from .method_config import ALL_WEIGHTS, MethodConfig
 from .training_config import TrainingConfig
 
 HUBS = ("huggingface", "modelscope")
+Files = str | list[str]  # names of files, which may hold * and **
 ChatFormat = Literal[
     "auto",
     "messages",
@@ -155,14 +157,15 @@ class TrainConfig:
 class ChatDataConfig:
     """Which conversations to learn from."""
 
-    file: str = "data/chats.jsonl"
-    """JSONL, JSON, Parquet or CSV: messages, ShareGPT, Alpaca, or prompt and completion; found by itself."""
+    file: Files = "data/chats.jsonl"
+    """JSONL, JSON, Parquet or CSV: messages, ShareGPT, Alpaca, or prompt and completion; found by itself.
+    Several: a list of names, which may hold * and **."""
 
-    test_file: str = ""
-    """Conversations for the final figures; empty: a share of `file`."""
+    test_file: Files = ""
+    """Conversations for the final figures, one file or several; empty: a share of `file`."""
 
     format: ChatFormat = "auto"
-    """Of the file; `auto` looks at its first lines."""
+    """Of all files; `auto` looks at the first lines of each."""
 
     system: str = ""
     """System message for conversations that have none; empty: none."""
@@ -188,7 +191,7 @@ class ChatDataConfig:
     """Of the choice which conversations are validation and test ones."""
 
     def __post_init__(self) -> None:
-        check(bool(self.file.strip()), "file is empty: give the path of the conversations")
+        check(bool(file_names(self.file).strip()), "file is empty: give the path of the conversations")
         for name in ("validation", "test"):
             check(
                 0 < getattr(self, name) < 1,
@@ -308,11 +311,11 @@ class EvalTextConfig:
 class EvalChatsConfig:
     """Conversations, or pairs of answers, to measure a model on, in place of what its run held out."""
 
-    file: str = ""
-    """JSONL, JSON, Parquet or CSV, as in configs/finetune.yaml or configs/align.yaml."""
+    file: Files = ""
+    """JSONL, JSON, Parquet or CSV, one file or several, as in configs/finetune.yaml or configs/align.yaml."""
 
     format: ChatFormat = "auto"
-    """Of the file; `auto` looks at its first lines."""
+    """Of all files; `auto` looks at the first lines of each."""
 
     system: str = ""
     """System message for conversations that have none; empty: as the run had it."""
@@ -363,7 +366,7 @@ class EvalConfig:
         check(self.batch_size >= 1, f"batch_size is {self.batch_size}: it must be 1 or more")
         for name in ("answers", "answer_tokens"):
             check(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}: it must be 0 or more")
-        named = [self.chats.file, self.pairs.file, *self.corpus.files[:1]]
+        named = [file_names(self.chats.file), file_names(self.pairs.file), *self.corpus.files[:1]]
         check(
             sum(map(bool, named)) <= 1,
             f"{' and '.join(filter(None, named))} are both given: evaluate on one of them at a time",

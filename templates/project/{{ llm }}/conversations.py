@@ -4,7 +4,7 @@ import random
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import chain, islice
@@ -21,9 +21,19 @@ from .chat_formats import (
     system_of,
 )
 from .chat_template import Message, is_learned, without_thoughts
-from .config import ChatDataConfig
+from .config import ChatDataConfig, Files
 from .console import say
-from .data_files import BadLine, Record, Unreadable, check_file, named_lines, read_records
+from .data_files import (
+    BadLine,
+    Record,
+    Unreadable,
+    check_file,
+    different_files,
+    file_names,
+    find_files,
+    named_lines,
+    read_records,
+)
 from .errors import UserError
 
 Item = TypeVar("Item")
@@ -44,10 +54,12 @@ class Conversation:
     Attributes:
         messages: perhaps a system message, then a user's turn first.
         line: where it stands in its file, from 1: a line, or a row in Parquet.
+        file: which it is.
     """
 
     messages: tuple[Message, ...]
     line: int
+    file: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -109,7 +121,7 @@ class Reading:
         if len(self.mistakes) < MISTAKES_KEPT:
             self.mistakes.append((line, reason))
 
-    def describe_mistakes(self, path: str) -> str:
+    def describe_mistakes(self, path: Path) -> str:
         """How many records are wrong, and the first five of them, as a sentence without its end."""
         if self.labels and not self.wrong:
             return f"{path} holds no answer that is labelled good"
@@ -119,6 +131,21 @@ class Reading:
             f"{path}: {self.wrong:,} of {self.records:,} records cannot be used: "
             f"{named_lines(path, self.mistakes, self.wrong)}"
         )
+
+
+def together(readings: Mapping[Path, Reading]) -> Reading:
+    """What was found in all files, but for the places of mistakes, which are of one file each."""
+    if len(readings) == 1:
+        return next(iter(readings.values()))
+    forms = ", ".join(dict.fromkeys(one.form for one in readings.values()))
+    whole = Reading(form=forms, reason=f"{len(readings)} files")
+    for one in readings.values():
+        whole.records += one.records
+        whole.wrong += one.wrong
+        whole.kinds += one.kinds
+        whole.notes += one.notes
+        whole.labels += one.labels
+    return whole
 
 
 NO_ANSWER = "conversations without an answer of the assistant left out"
@@ -132,29 +159,47 @@ JOINED = "turns of the user joined with the one before"
 
 
 def read_conversations(config: ChatDataConfig) -> list[Conversation]:
-    """Read `config.file`; say what was left out.
+    """Read `config.file`, one file or several; say what was left out.
 
     Raises:
-        UserError: the file cannot be read, its format is not known, or lines in it are wrong; the first five
+        UserError: a file cannot be read, its format is not known, or lines in it are wrong; the first five
             of these are named.
     """
     return read_all(config.file, config)
 
 
-def read_all(path: str, config: ChatDataConfig) -> list[Conversation]:
-    """Read all conversations of a file, or refuse it with its mistakes. Raises UserError."""
-    reading = Reading()
-    conversations = list(iterate_conversations(path, config, reading))
-    refuse_mistakes(path, reading)
-    for note, times in reading.notes.items():
-        say(f"{path}: {times:,} {note}.")
+def chat_files(config: ChatDataConfig) -> list[Path]:
+    """The files of the conversations, and of those for the final figures. Raises UserError."""
+    return find_files(config.file) + (find_files(config.test_file) if config.test_file else [])
+
+
+def read_all(files: Files, config: ChatDataConfig) -> list[Conversation]:
+    """Read all conversations of the files, or refuse one with its mistakes. Raises UserError."""
+    readings: dict[Path, Reading] = {}
+    conversations = list(iterate_all(files, config, iterate_conversations, readings))
+    for path, reading in readings.items():
+        refuse_mistakes(path, reading)
+        for note, times in reading.notes.items():
+            say(f"{path}: {times:,} {note}.")
     if not conversations:
         raise UserError(f"{reading.describe_mistakes(path)}.")
     return conversations
 
 
-def iterate_conversations(path: str, config: ChatDataConfig, reading: Reading) -> Iterator[Conversation]:
-    """Read the usable conversations one by one; the others are noted in `reading`."""
+def iterate_all(
+    files: Files,
+    config: ChatDataConfig,
+    read: Callable[[Path, ChatDataConfig, Reading], Iterator[Item]],
+    readings: dict[Path, Reading],
+) -> Iterator[Item]:
+    """What `read` finds in one file after the other; `readings` gets what else is found in each."""
+    for path in different_files(files):
+        readings[path] = Reading()
+        yield from read(path, config, readings[path])
+
+
+def iterate_conversations(path: Path, config: ChatDataConfig, reading: Reading) -> Iterator[Conversation]:
+    """Read the usable conversations of a file one by one; the others are noted in `reading`."""
 
     def conversation(record: Any, line: int) -> Conversation | None:
         if reading.form == "unpaired_preference":
@@ -166,7 +211,7 @@ def iterate_conversations(path: str, config: ChatDataConfig, reading: Reading) -
         system = system_of(record) or config.system
         messages = put_in_order(parse(record, reading.form), system, reading.notes)
         reading.notes.update(remarks(record))
-        return Conversation(tuple(messages), line) if messages else None
+        return Conversation(tuple(messages), line, file=path) if messages else None
 
     records = open_records(path, config.format, reading)
     if reading.form == "text":
@@ -180,17 +225,19 @@ def iterate_conversations(path: str, config: ChatDataConfig, reading: Reading) -
 def read_preferences(config: ChatDataConfig) -> list[Preference]:
     """Read the pairs, or the answers labelled good or bad, in `config.file`. Raises UserError."""
     try:
-        check_file(Path(config.file))
+        for path in find_files(config.file):
+            check_file(path)
     except UserError as error:
         raise UserError(f"{error} {PAIRS_NEEDED}") from None
-    reading = Reading()
-    pairs = list(iterate_preferences(config.file, config, reading))
-    refuse_mistakes(config.file, reading)
+    readings: dict[Path, Reading] = {}
+    pairs = list(iterate_all(config.file, config, iterate_preferences, readings))
+    for path, reading in readings.items():
+        refuse_mistakes(path, reading)
     return pairs
 
 
-def iterate_preferences(path: str, config: ChatDataConfig, reading: Reading) -> Iterator[Preference]:
-    """Read the usable pairs, or labelled answers, one by one; the others are noted in `reading`.
+def iterate_preferences(path: Path, config: ChatDataConfig, reading: Reading) -> Iterator[Preference]:
+    """Read the usable pairs, or labelled answers, of a file one by one; the others are noted in `reading`.
 
     Raises:
         UserError: the file cannot be read, or holds neither.
@@ -219,7 +266,7 @@ def iterate_preferences(path: str, config: ChatDataConfig, reading: Reading) -> 
     yield from read_each(records, preference, reading)
 
 
-def open_records(path: str, form: str, reading: Reading) -> Iterator[Record]:
+def open_records(path: Path, form: str, reading: Reading) -> Iterator[Record]:
     """Begin to read a file and note its format. Raises UserError."""
     records = read_records(path)
     first = list(islice(records, LOOKED_AT))
@@ -312,7 +359,7 @@ def put_in_order(messages: Sequence[Message], system: str, notes: Counter[str]) 
     return ordered[: last + 1]
 
 
-def refuse_mistakes(path: str, reading: Reading) -> None:
+def refuse_mistakes(path: Path, reading: Reading) -> None:
     """Raise UserError where lines are wrong; the first five are named."""
     if reading.wrong:
         raise UserError(
@@ -330,10 +377,9 @@ def split_conversations(conversations: Sequence[Conversation], config: ChatDataC
     Raises:
         UserError: there are too few different conversations for all parts.
     """
-    groups: dict[bytes, list[Conversation]] = {}
-    for conversation in conversations:
-        groups.setdefault(first_question(conversation), []).append(conversation)
-    test: list[Conversation] = []
+    groups: dict[bytes, list[int]] = {}  # places of the conversations with this question
+    for place, conversation in enumerate(conversations):
+        groups.setdefault(first_question(conversation), []).append(place)
     shares = {"test": config.test, "validation": config.validation}
     if config.test_file:
         test = read_all(config.test_file, config)
@@ -341,27 +387,27 @@ def split_conversations(conversations: Sequence[Conversation], config: ChatDataC
         known = {first_question(conversation) for conversation in test} & set(groups)
         if known:
             left_out = sum(len(groups.pop(question)) for question in known)
-            say(f"{config.file}: {left_out:,} conversations left out: {config.test_file} has their question.")
+            say(
+                f"{file_names(config.file)}: {left_out:,} conversations left out: "
+                f"{file_names(config.test_file)} has their question."
+            )
     if len(groups) <= len(shares):
         raise UserError(
-            f"{config.file} cannot be divided into {', '.join([*shares, 'training'])}: it has {len(groups)} "
-            f"different first questions, and {len(shares) + 1} or more are needed."
+            f"{file_names(config.file)} cannot be divided into {', '.join([*shares, 'training'])}: it has "
+            f"{len(groups)} different first questions, and {len(shares) + 1} or more are needed."
         )
     keys = list(groups)
     random.Random(config.seed).shuffle(keys)
     keys.sort(key=lambda key: len(groups[key]) > 0.5 * min(shares.values()) * len(conversations))
-    parts: dict[str, list[Conversation]] = {"test": test, "validation": []}
+    parts: dict[str, list[int]] = {"test": [], "validation": []}
     total = sum(map(len, groups.values()))
     for number, (part, share) in enumerate(shares.items()):
         still_needed = len(shares) - number  # groups that the parts after this one need, training included
         while len(parts[part]) < max(1, round(share * total)) and len(keys) > still_needed:
             parts[part] += groups[keys.pop(0)]
-    train = [conversation for key in keys for conversation in groups[key]]
-    return Splits(
-        train=sorted(train, key=lambda one: one.line),
-        validation=sorted(parts["validation"], key=lambda one: one.line),
-        test=sorted(parts["test"], key=lambda one: one.line),
-    )
+    parts["train"] = [place for key in keys for place in groups[key]]
+    chosen = {part: [conversations[place] for place in sorted(places)] for part, places in parts.items()}
+    return Splits(**(chosen | {"test": test} if config.test_file else chosen))
 
 
 def first_question(conversation: Conversation) -> bytes:

@@ -1,6 +1,5 @@
 """The corpus for pretraining: plain text from files, and its division into three parts."""
 
-import glob
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,15 @@ from pathlib import Path
 
 from .config import CorpusConfig
 from .console import say
-from .data_files import Unreadable, check_file, find_encoding, place_name, read_records
+from .data_files import (
+    Unreadable,
+    check_file,
+    file_names,
+    find_encoding,
+    find_files,
+    place_name,
+    read_records,
+)
 from .errors import UserError
 
 TABLES = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tsv")
@@ -39,7 +46,7 @@ def read_corpus(config: CorpusConfig) -> list[str]:
     """
     documents = [
         document
-        for path in find_files(config.files)
+        for path in corpus_files(config)
         for document in (
             read_fields(path, config.text_field)
             if path.suffix.lower() in TABLES
@@ -47,20 +54,13 @@ def read_corpus(config: CorpusConfig) -> list[str]:
         )
     ]
     if not documents:
-        raise UserError(f"corpus.files: {', '.join(config.files)} hold no text.")
+        raise UserError(f"corpus.files: {file_names(config.files)} hold no text.")
     return documents
 
 
-def find_files(patterns: Sequence[str]) -> list[Path]:
-    """Files that the patterns match, sorted, each once. Raises UserError for a pattern that matches none."""
-    paths: dict[Path, None] = {}
-    for pattern in patterns:
-        found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - pathlib's takes no absolute patterns
-        found = [path for path in found if path.is_file()]
-        if not found:
-            raise UserError(f"corpus.files: no file matches {pattern}, looked for from {Path.cwd()}.")
-        paths.update(dict.fromkeys(found))
-    return list(paths)
+def corpus_files(config: CorpusConfig) -> list[Path]:
+    """The files of the corpus, in order, each once. Raises UserError."""
+    return list(dict.fromkeys(find_files(config.files)))
 
 
 def read_text(path: Path, separator: str) -> Iterator[str]:

@@ -12,18 +12,20 @@ from .bases import resolve_model
 from .chat_template import CHATML, ChatTemplate, Message, is_learned, read_template
 from .check_config import CheckDataConfig
 from .commands import command, settings
-from .config import ChatDataConfig, FinetuneConfig
+from .config import ChatDataConfig, Files, FinetuneConfig
 from .console import print_table, say
 from .conversations import (
     Conversation,
     Reading,
     first_question,
+    iterate_all,
     iterate_conversations,
     normalised,
     read_all,
     split_conversations,
+    together,
 )
-from .data_files import place_name
+from .data_files import file_names, place_name
 from .data_pages import check_page, shorten
 from .errors import UserError
 from .examples import Encode, ending_of, example_of_part, hold_thoughts
@@ -47,10 +49,10 @@ SCRIPTS = {
 
 @dataclass
 class Findings:
-    """What the check found in a file.
+    """What the check found in the files.
 
     Attributes:
-        reading: format, records, mistakes.
+        readings: format, records, mistakes of each file.
         conversations: those that can be used.
         duplicates, near: how many are the same as an earlier one, exactly or but for spelling.
         with_system, turns: how many have a system message; learned turns of the assistant in all.
@@ -65,7 +67,7 @@ class Findings:
         scripts: measured conversations by script.
     """
 
-    reading: Reading = field(default_factory=Reading)
+    readings: dict[Path, Reading] = field(default_factory=dict)
     conversations: list[Conversation] = field(default_factory=list)
     duplicates: int = 0
     near: int = 0
@@ -80,6 +82,20 @@ class Findings:
     refused: list[str] = field(default_factory=list)
     special: int = 0
     scripts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def reading(self) -> Reading:
+        """Format, records and mistakes of all files together."""
+        return together(self.readings)
+
+    @property
+    def mistakes(self) -> list[tuple[str, str]]:
+        """Where a record cannot be used, and what is wrong with it."""
+        return [
+            (f"{path}, {place_name(path)} {line}", reason)
+            for path, reading in self.readings.items()
+            for line, reason in reading.mistakes
+        ]
 
 
 @dataclass(frozen=True)
@@ -105,26 +121,30 @@ def check_data(config: CheckDataConfig) -> Run:
         chats = replace(chats, file=config.file, test_file="", format=config.format)
     if config.max_length:
         chats = replace(chats, max_length=config.max_length)
-    return check_conversations(chats, base=config.tokenizer or tuning.base, shown=config.shown)
+    return check_conversations(chats, base=tuning.base, tokenizer=config.tokenizer, shown=config.shown)
 
 
-def check_conversations(config: ChatDataConfig, *, base: str = "latest", shown: int = 3) -> Run:
+def check_conversations(
+    config: ChatDataConfig, *, base: str = "latest", tokenizer: str = "", shown: int = 3
+) -> Run:
     """Look through all conversations, say what is there and what is wrong, and write a report.
 
-    The file is read once and held once. Lengths are counted on at most 20,000 conversations, spread over it.
+    The files are read once and held once. Lengths are counted on at most 20,000 conversations, spread over
+    them.
 
     Args:
         config: the conversations, as fine-tuning will read them.
-        base: model whose tokenizer counts: `latest` run, a run, a folder, or a name on the hub.
+        base: model that fine-tuning starts from: `latest` run, a run, a folder, or a name on the hub.
+        tokenizer: model whose tokenizer counts, named likewise; empty: that of `base`.
         shown: conversations shown as the model will see them.
 
     Returns:
         The run folder with report.html and metrics.json.
 
     Raises:
-        UserError: the file cannot be read, or nothing in it can be used.
+        UserError: a file cannot be read, or nothing in it can be used.
     """
-    reader = open_reader(base, config)
+    reader = open_reader(tokenizer or base, config)
     findings = look_through(config)
     reader = replace(reader, render=reader.render.suited(findings.thinking > 0))
     find_parts(findings, config)
@@ -135,29 +155,35 @@ def check_conversations(config: ChatDataConfig, *, base: str = "latest", shown: 
         for conversation in spread(findings.conversations, shown)
         if not findings.refused
     ]
-    rows = summary(findings, config)
-    run.save_metrics({"stage": "check_data", "format": findings.reading.form, **figures(findings, config)})
+    reading, rows, files = findings.reading, summary(findings, config), rows_of_files(findings)
+    run.save_metrics(
+        {"stage": "check_data", "format": reading.form, **figures(findings, config), "files": files}
+    )
     for number, pieces in enumerate(examples, start=1):
         say(f"\nConversation {number} of {len(examples)}, what is learned between [[ and ]]:")
         say(beginning("".join(f"[[{text}]]" if learned else text for text, learned in pieces)))
     say("")
-    print_table(f"{config.file}: {findings.reading.form} ({findings.reading.reason})", rows)
-    for line, reason in findings.reading.mistakes[:5]:
-        say(f"{config.file}, {place_name(config.file)} {line}: {reason}.")
-    if findings.reading.wrong > 5:
-        say(f"… and {findings.reading.wrong - 5:,} more: see the report.")
+    if len(files) > 1:
+        print_table("Files", files)
+    print_table(f"{file_names(config.file)}: {reading.form} ({reading.reason})", rows)
+    for place, reason in findings.mistakes[:5]:
+        say(f"{place}: {reason}.")
+    if reading.wrong > 5:
+        say(f"… and {reading.wrong - 5:,} more: see the report.")
     if findings.refused:
         say(findings.refused[0])
-    page = check_page(run, config, findings.reading, rows, examples, findings.lengths, findings.unit)
+    page = check_page(
+        run, config, reading, files, rows, findings.mistakes, examples, findings.lengths, findings.unit
+    )
     say(f"Lengths are counted {reader.name}.")
     say(f"Report: {page}")
-    say(f"Next: {next_step(findings, config)}")
+    say(f"Next: {next_step(findings, config, base)}")
     return run
 
 
-def next_step(findings: Findings, config: ChatDataConfig) -> str:
+def next_step(findings: Findings, config: ChatDataConfig, base: str) -> str:
     """What to do now, in one line."""
-    file = f'"{config.file}"' if " " in config.file else config.file
+    file = as_option(config.file)
     if findings.reading.wrong:
         return (
             "mend the lines that are named, or write a file without them: "
@@ -165,7 +191,18 @@ def next_step(findings: Findings, config: ChatDataConfig) -> str:
         )
     if isinstance(findings.parts, str) or findings.refused:
         return "mend what the table names, and check again."
-    return f"python finetune.py --chats.file {file}"
+    command = f"python finetune.py --chats.file {file}"
+    try:
+        resolve_model(base, "train")
+    except UserError:
+        return f"python train.py, whose model is the base, then {command}"
+    return command
+
+
+def as_option(files: Files) -> str:
+    """The files as they are typed on the command line."""
+    text = files if isinstance(files, str) else f"[{', '.join(files)}]"
+    return f'"{text}"' if set(text) & set(" *?[") else text
 
 
 def open_reader(base: str, config: ChatDataConfig) -> Reader:
@@ -198,16 +235,19 @@ def tokenizer_folder(base: str) -> Path | None:
         return None
     from huggingface_hub import try_to_load_from_cache  # the tokenizers package needs it as well
 
-    found = try_to_load_from_cache(base, "tokenizer.json")
+    try:
+        found = try_to_load_from_cache(base, "tokenizer.json")
+    except ValueError:  # no name of that hub
+        return None
     return Path(found).parent if isinstance(found, str) else None
 
 
 def look_through(config: ChatDataConfig) -> Findings:
-    """Read the whole file. Raises UserError where nothing in it can be used."""
+    """Read all files. Raises UserError where nothing in them can be used."""
     findings = Findings()
     exact: set[int] = set()
     alike: set[int] = set()
-    for conversation in iterate_conversations(config.file, config, findings.reading):
+    for conversation in iterate_all(config.file, config, iterate_conversations, findings.readings):
         texts = tuple(message["content"] for message in conversation.messages)
         key, near = hash(texts), hash(tuple(map(normalised, texts)))
         if key in exact:
@@ -222,7 +262,8 @@ def look_through(config: ChatDataConfig) -> Findings:
         findings.thinking += hold_thoughts(answers)
         findings.conversations.append(conversation)
     if not findings.conversations:
-        raise UserError(f"{findings.reading.describe_mistakes(config.file)}.")
+        path, reading = next(iter(findings.readings.items()))
+        raise UserError(f"{reading.describe_mistakes(path)}.")
     return findings
 
 
@@ -254,7 +295,8 @@ def measure(findings: Findings, reader: Reader) -> None:
         try:
             parts = reader.parts(conversation.messages)
         except UserError as error:
-            findings.refused.append(f"Line {conversation.line}: {error}")
+            path = conversation.file
+            findings.refused.append(f"{path}, {place_name(path)} {conversation.line}: {error}")
             continue
         for part in parts:
             length, targets = length_of(part, reader)
@@ -312,13 +354,13 @@ def too_long_share(findings: Findings, config: ChatDataConfig) -> float | None:
 
 def figures(findings: Findings, config: ChatDataConfig) -> dict[str, Any]:
     """What metrics.json keeps."""
-    ordered = sorted(findings.lengths)
+    ordered, reading = sorted(findings.lengths), findings.reading
     return {
-        "records": findings.reading.records,
+        "records": reading.records,
         "usable": len(findings.conversations),
-        "wrong": findings.reading.wrong,
-        "notes": dict(findings.reading.notes),
-        "labels": {name: findings.reading.labels[good] for name, good in (("good", True), ("bad", False))},
+        "wrong": reading.wrong,
+        "notes": dict(reading.notes),
+        "labels": {name: reading.labels[good] for name, good in (("good", True), ("bad", False))},
         "duplicates": findings.duplicates,
         "near_duplicates": findings.near,
         "system_messages": findings.with_system,
@@ -340,6 +382,21 @@ def figures(findings: Findings, config: ChatDataConfig) -> dict[str, Any]:
 def thinking(findings: Findings) -> str:
     """What the thoughts mean for the model, in a few words."""
     return "the model learns to think first" if findings.thinking else "a model that thinks learns not to"
+
+
+def rows_of_files(findings: Findings) -> list[dict[str, object]]:
+    """What each file holds."""
+    usable = Counter(conversation.file for conversation in findings.conversations)
+    return [
+        {
+            "file": path.as_posix(),
+            "format": reading.form,
+            "records": reading.records,
+            "cannot be used": reading.wrong,
+            "conversations": usable[path],
+        }
+        for path, reading in findings.readings.items()
+    ]
 
 
 def summary(findings: Findings, config: ChatDataConfig) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import glob
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -21,8 +22,21 @@ NOT_TEXT = {
     b"\x28\xb5\x2f\xfd": "compressed with zstandard",
     b"PAR1": "a Parquet file, and its name should end in .parquet",
 }
-
-
+JSON_MISTAKES = {  # by the beginning of what the parser says, or by what json_mistake() finds in its place
+    "single quotes": "JSON wants double quotes, not single ones",
+    "constant": "JSON writes true, false and null, not True, False and None",
+    "comma": "a comma before a closing bracket must be left out",
+    "end": "it ends too early; in JSON Lines a record must stand on one line",
+    "depth": "it is nested too deeply",
+    "Extra data": "something follows the record: write one on each line, without commas between them",
+    "Expecting ',' delimiter": 'a comma is missing, or a quotation mark within a text must be written \\"',
+    "Expecting ':' delimiter": "a colon is missing after a name",
+    "Expecting property name": "a name in double quotes is missing",
+    "Expecting value": "a value is missing",
+    "Invalid \\": "a backslash within a text must be written twice",
+    "Invalid control character": "a tab within a text must be written \\t, a line break \\n",
+    "Unterminated string": "a text has no closing quotation mark; a line break within it is written \\n",
+}
 BLOCK = 1 << 20  # characters read at a time
 SPACES = re.compile(r"\s*")
 
@@ -36,6 +50,44 @@ class Unreadable:
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
+
+
+def find_files(patterns: str | Sequence[str]) -> list[Path]:
+    """The files of one or several names, which may hold * and **; those of one name are sorted.
+
+    Raises UserError for a name that is of no file.
+    """
+    found: list[Path] = []
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        path = Path(pattern)
+        if path.is_dir():
+            raise UserError(f"{path} is a folder: give the file in it, or several as {path / '*.jsonl'}.")
+        if path.exists() or not set(pattern) & set("*?["):  # a file's name may hold [ itself
+            found.append(path)
+            continue
+        matching = map(Path, sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207 - pathlib's takes no absolute patterns
+        files = [match for match in matching if match.is_file()]
+        if not files:
+            raise UserError(f"Data: no file matches {pattern}, looked for from {Path.cwd()}.")
+        found += files
+    return found
+
+
+def different_files(patterns: str | Sequence[str]) -> list[Path]:
+    """Likewise, but a file that is named twice is refused: what it holds would count twice."""
+    files = find_files(patterns)
+    seen: set[Path] = set()
+    for file in files:
+        if file.resolve() in seen:
+            raise UserError(f"{file} is named twice, by itself or by a name with *: name it once.")
+        seen.add(file.resolve())
+    return files
+
+
+def file_names(patterns: str | Sequence[str]) -> str:
+    """The names, for a sentence; of many the first."""
+    names = [patterns] if isinstance(patterns, str) else list(patterns)
+    return ", ".join([*names[:3], f"… ({len(names)} in all)"] if len(names) > 4 else names)
 
 
 def read_records(path: str | Path, column: str = "") -> Iterator[Record]:
@@ -132,11 +184,27 @@ def read_json(path: Path, encoding: str) -> Iterator[Record]:
         return
     for number, line in read_lines(path, encoding):
         try:
-            yield number, json.loads(line)
+            yield number, json.loads(line.lstrip("\ufeff"))  # a mark of UTF-8, where files were joined
         except JSONDecodeError as error:
-            yield number, Unreadable(f"is not valid JSON: {error.msg} at character {error.colno}")
+            yield number, Unreadable(f"is not valid JSON: {json_mistake(error)} (character {error.colno})")
         except RecursionError:
-            yield number, Unreadable("is not valid JSON: it is nested too deeply")
+            yield number, Unreadable(f"is not valid JSON: {JSON_MISTAKES['depth']}")
+
+
+def json_mistake(error: JSONDecodeError) -> str:
+    """What is wrong and what to do about it, in a few words."""
+    before = error.doc[: error.pos].rstrip()[-1:]
+    after = error.doc[error.pos :].lstrip()
+    kind = error.msg
+    if after.startswith("'"):
+        kind = "single quotes"
+    elif after.startswith(("True", "False", "None")):
+        kind = "constant"
+    elif kind.startswith("Illegal trailing comma") or (before == "," and after.startswith(("}", "]"))):
+        kind = "comma"
+    elif not after:
+        kind = "end"
+    return next((text for start, text in JSON_MISTAKES.items() if kind.startswith(start)), kind)
 
 
 def list_per_line(path: Path, encoding: str) -> bool:
@@ -180,7 +248,7 @@ def read_array(path: Path, encoding: str) -> Iterator[Record]:
                         text, place = text[place:] + more, 0
                         continue
                 if mistake:
-                    yield line + text.count("\n", place, end), Unreadable(mistake)
+                    yield line + text.count("\n", place, end), Unreadable(f"is not valid JSON: {mistake}")
                     return
                 yield line, value
                 line += text.count("\n", place, end)
@@ -192,9 +260,9 @@ def decode_at(decoder: JSONDecoder, text: str, place: int) -> tuple[Any, int, st
     try:
         return *decoder.raw_decode(text, place), ""
     except JSONDecodeError as error:
-        return None, error.pos, f"is not valid JSON: {error.msg}"
+        return None, error.pos, json_mistake(error)
     except RecursionError:
-        return None, place, "is not valid JSON: it is nested too deeply"
+        return None, place, JSON_MISTAKES["depth"]
 
 
 def read_csv(path: Path, encoding: str, column: str = "") -> Iterator[Record]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from .config import ChatDataConfig
 from .conversations import Reading
-from .data_files import place_name
+from .data_files import file_names
 from .plots import COLOURS, finish, new_figure, save
 from .report import Section, write_report
 from .runs import Run
@@ -22,19 +22,20 @@ def check_page(
     run: Run,
     config: ChatDataConfig,
     reading: Reading,
+    files: Sequence[Mapping[str, object]],
     rows: Sequence[Mapping[str, object]],
+    mistakes: Sequence[tuple[str, str]],
     examples: Sequence[Pieces],
     lengths: Sequence[int],
     unit: str,
 ) -> Path:
     """Write report.html of a check; `lengths` are counted in `unit`, tokens or characters."""
-    sections = [
-        Section(
-            title="What the file holds",
-            text=f"{config.file} has the format {reading.form}: {reading.reason}.",
-            rows=rows,
-        )
-    ]
+    found = Section(
+        title="What was found",
+        text=f"{file_names(config.file)}, format {reading.form}: {reading.reason}.",
+        rows=rows,
+    )
+    sections = [Section(title="Files", rows=files), found] if len(files) > 1 else [found]
     if lengths:
         limit = config.max_length if unit == "tokens" else None
         picture = plot_lengths(lengths, limit, unit, run.path("plots/lengths.png"))
@@ -45,8 +46,7 @@ def check_page(
         kinds = [{"mistake": kind, "records": times} for kind, times in reading.kinds.most_common(20)]
         sections.append(Section(title="Mistakes", text="N stands for a number.", rows=kinds))
         lines = [
-            {place_name(config.file): line, "mistake": shorten(reason, 140)}
-            for line, reason in reading.mistakes[:MISTAKES_SHOWN]
+            {"where": place, "mistake": shorten(reason, 140)} for place, reason in mistakes[:MISTAKES_SHOWN]
         ]
         shown = f"The first {len(lines):,} of {reading.wrong:,}."
         sections.append(Section(title="Where they are", text=shown, rows=lines))

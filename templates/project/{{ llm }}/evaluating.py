@@ -11,6 +11,7 @@ from .chat_template import without_thoughts
 from .config import ChatDataConfig, SamplingConfig
 from .console import say
 from .conversations import Conversation, Message
+from .data_files import file_names
 from .errors import UserError
 from .examples import Example, encode_conversation, ending_of, evaluation_windows
 from .learned_text import Ending
@@ -71,8 +72,9 @@ def encode_all(
     examples = [example for found in encoded for example in found]
     if not examples:
         raise UserError(
-            f"None of the {len(conversations):,} conversations of {config.file} can be learned from: all are "
-            f"longer than {length} tokens (chats.max_length), or no assistant answers. Try --check_data true."
+            f"None of the {len(conversations):,} conversations of {file_names(config.file)} can be learned "
+            f"from: all are longer than {length} tokens (chats.max_length), or no assistant answers. "
+            "Try --check_data true."
         )
     if left_out := sum(not found for found in encoded):
         say(

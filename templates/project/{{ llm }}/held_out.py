@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .bases import lineage
 from .commands import settings
@@ -13,15 +14,18 @@ from .conversations import (
     Conversation,
     Preference,
     Splits,
+    chat_files,
     first_question,
     read_conversations,
     read_preferences,
     split_conversations,
 )
-from .corpus import TextSplits, read_corpus, split_corpus
+from .corpus import TextSplits, corpus_files, read_corpus, split_corpus
+from .data_files import file_names
 from .decoder_presets import sized
 from .errors import UserError
 from .evaluating import Answer, encode_all, measure_chats, measure_text, say_cut
+from .fingerprints import fingerprint
 from .metrics import Metrics
 from .pairs import as_asked, fitting, kind_of, measure_preferences, split_pairs
 from .runs import Run
@@ -59,12 +63,12 @@ def measure(model: TextModel, folder: str, config: EvalConfig) -> list[Measured]
         tuning = tuning_of(runs)
         chats = named(config.chats, tuning.chats)
         conversations = read_conversations(chats)
-        say_known(chats.file, map(first_question, conversations), runs)
+        say_known(file_names(chats.file), map(first_question, conversations), runs)
         return [measure_conversations(model, conversations, chats, tuning, config)]
     if config.pairs.file:
         pairs = named(config.pairs, pair_settings(runs[0]) if aligned(runs) else tuning_of(runs).chats)
         preferences = read_preferences(pairs)
-        say_known(pairs.file, map(question_of, preferences), runs)
+        say_known(file_names(pairs.file), map(question_of, preferences), runs)
         return [measure_pairs_of(model, preferences, pairs)]
     return measure_held_out(model, runs, config)
 
@@ -77,6 +81,7 @@ def measure_held_out(model: TextModel, runs: Sequence[Run], config: EvalConfig) 
     """
     if runs and runs[0].stage == "train":
         texts: Sequence[str] = getattr(read_texts(runs[0].read_config(TrainConfig)), config.part)
+        say_changed(runs[0])
         return [measure_corpus(model, texts, runs, config)]
     found = []
     if aligned(runs):
@@ -84,11 +89,29 @@ def measure_held_out(model: TextModel, runs: Sequence[Run], config: EvalConfig) 
         found.append(measure_pairs_of(model, read_preferences(pairs), pairs, config.part))
     if not runs:
         say(f"{model.name} is no run: it is measured on the conversations of configs/finetune.yaml.")
-    if not runs or any(run.stage == "finetune" for run in runs):
+    tuned = [run for run in runs if run.stage == "finetune"]
+    if tuned or not runs:
         tuning = tuning_of(runs)
         conversations = getattr(read_chats(tuning.chats), config.part)
         found.append(measure_conversations(model, conversations, tuning.chats, tuning, config))
+    for run in [*(runs[:1] if aligned(runs) else ()), *tuned[:1]]:
+        say_changed(run)
     return found
+
+
+def say_changed(run: Run) -> None:
+    """Say where the data of a run are others than it divided, since the parts are then others, too."""
+    config: Any = run.read_config(STAGES[run.stage])
+    if run.stage == "train":
+        files = corpus_files(config.corpus)
+    else:
+        files = chat_files(config.chats if run.stage == "finetune" else config.pairs)
+    data = fingerprint(files)
+    if run.environment().get("data", data) != data:
+        say(
+            f"The data of {run.folder.as_posix()} have changed since: what it learned from may now stand in "
+            "another part, and the figures of that be better than on new data."
+        )
 
 
 def aligned(runs: Sequence[Run]) -> bool:
@@ -168,8 +191,8 @@ def measure_pairs_of(
     kinds = {good for pair in usable for _, good in pair.answers}
     if len(kinds) < 2:
         raise UserError(
-            f"{config.file} has no {'bad' if True in kinds else 'good'} answers of up to {longest:,} tokens "
-            "(max_length): good and bad ones are needed, to compare them."
+            f"{file_names(config.file)} has no {'bad' if True in kinds else 'good'} answers of up to "
+            f"{longest:,} tokens (max_length): good and bad ones are needed, to compare them."
         )
     chosen: Sequence[Preference] = getattr(split_pairs(usable, config), part) if part else usable
     return Measured("pairs", f"{len(chosen):,} {kind}", measure_preferences(model, chosen, longest))

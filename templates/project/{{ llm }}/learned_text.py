@@ -222,7 +222,7 @@ def holds(text: str, words: str) -> bool:
 
 def has_all(text: str, said: str, thought: str) -> bool:
     """Whether a text has an answer, and beside it the thought."""
-    return holds(text, said) and holds("".join(text.rsplit(said, 1)), thought)
+    return holds(text, said) and holds("".join(text.rsplit(said, 1)) if said else text, thought)
 
 
 def render_whole(messages: list[Message], render: Render, asked: str) -> str:

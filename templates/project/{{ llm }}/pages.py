@@ -11,6 +11,7 @@ from .plots import plot_bars, plot_curves
 from .profile_report import profile_sections
 from .report import Rows, Section, write_report
 from .runs import Run
+from .text_pieces import EMPTY
 
 SHOWN_ANSWERS = 40
 PAIRED = (
@@ -145,5 +146,6 @@ def texts(title: str, rows: Rows) -> list[Section]:
 
 
 def shorten(text: str, longest: int = 200) -> str:
-    """The text, cut where it is longer than a table cell should be."""
+    """The text, cut where it is longer than a table cell should be; said where it is empty."""
+    text = text if text.strip() else EMPTY
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -11,6 +11,7 @@ import numpy as np
 from .chat_template import Message, answer, thought_of
 from .config import ChatDataConfig
 from .conversations import Preference
+from .data_files import file_names
 from .errors import UserError
 from .evaluating import answer_ending
 from .examples import Example, encode_conversation
@@ -40,8 +41,8 @@ def split_pairs(pairs: Sequence[Preference], config: ChatDataConfig) -> PairSpli
     prompts = {prompt_key(pair) for pair in pairs}
     if len(prompts) < FEWEST:
         raise UserError(
-            f"{config.file} has {len(prompts)} prompts that can be used: {FEWEST} or more are needed to "
-            "learn, validate and test."
+            f"{file_names(config.file)} has {len(prompts)} prompts that can be used: {FEWEST} or more are "
+            "needed to learn, validate and test."
         )
     with_bad = {prompt_key(pair) for pair in pairs if pair.rejected}
     parts: list[set[str]] = [set(), set(), set()]
@@ -57,8 +58,8 @@ def split_pairs(pairs: Sequence[Preference], config: ChatDataConfig) -> PairSpli
         kinds = {good for pair in getattr(splits, name) for _, good in pair.answers}
         if len(kinds) < 2:
             raise UserError(
-                f"{config.file} cannot be divided: {'bad' if True in kinds else 'good'} answers are missing "
-                f"in the {name} part; more prompts with them are needed, 3 or more."
+                f"{file_names(config.file)} cannot be divided: {'bad' if True in kinds else 'good'} answers "
+                f"are missing in the {name} part; more prompts with them are needed, 3 or more."
             )
     return splits
 
@@ -116,7 +117,7 @@ def fitting(pairs: Sequence[Preference], model: TextModel, longest: int) -> list
 
 def measure_preferences(model: TextModel, pairs: Sequence[Preference], longest: int) -> Metrics:
     """The figures of pairs, or of answers that are labelled."""
-    measure = measure_pairs if pairs[0].paired else measure_answers
+    measure = measure_pairs if all_paired(pairs) else measure_answers
     return measure(model, pairs, longest)
 
 
@@ -146,7 +147,9 @@ def measure_answers(model: TextModel, answers: Sequence[Preference], longest: in
     """
     losses: dict[bool, list[np.ndarray]] = {True: [], False: []}
     encoded = [
-        (bool(one.chosen), example) for one in answers for example in encode_answers(one, model, longest)
+        (good, example)
+        for one in answers
+        for (_, good), example in zip(one.answers, encode_answers(one, model, longest), strict=False)
     ]
     of_tokens = model.token_losses([example for _, example in encoded])
     for (good, _), loss in zip(encoded, of_tokens, strict=True):
@@ -155,6 +158,11 @@ def measure_answers(model: TextModel, answers: Sequence[Preference], longest: in
     return {"margin_per_token": bad_loss - good_loss, "good_loss": good_loss, "bad_loss": bad_loss}
 
 
+def all_paired(pairs: Sequence[Preference]) -> bool:
+    """Whether each has both answers; several files may hold pairs and labelled answers."""
+    return all(pair.paired for pair in pairs)
+
+
 def kind_of(pairs: Sequence[Preference]) -> str:
     """What to call them: pairs, or answers that are labelled."""
-    return "pairs" if pairs[0].paired else "answers"
+    return "pairs" if all_paired(pairs) else "answers"

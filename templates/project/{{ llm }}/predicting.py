@@ -19,7 +19,7 @@ from .data_files import BadLine, Unreadable, named_lines, place_name, read_recor
 from .errors import UserError
 from .opened_model import OpenedModel, check_length, conversation, cut_by, open_model, with_system
 from .runs import new_run, write_atomically
-from .text_pieces import Piece, Written, divided
+from .text_pieces import EMPTY, Piece, Written, divided
 
 AT_ONCE = 32  # prompts answered side by side
 SHOWN = 100  # characters of an answer in the console
@@ -86,7 +86,7 @@ def answer_all(
         for messages, prompt, text in zip(batch, prompts, written, strict=True):
             answers.append(Prediction.of(text, prompt))
             beginning = f"{len(answers):,}/{len(chats):,}  {one_line(messages[-1]['content'], SHOWN // 2)}"
-            write(f"{beginning} → {one_line(answers[-1].said, SHOWN)}\n")
+            write(f"{beginning} → {one_line(answers[-1].said, SHOWN) or EMPTY}\n")
 
 
 def show(pieces: Generator[Piece, None, Written]) -> Written:
@@ -96,8 +96,8 @@ def show(pieces: Generator[Piece, None, Written]) -> Written:
         try:
             piece = next(pieces)
         except StopIteration as end:
-            write("\n")
             written: Written = end.value
+            write("\n" if written.text.strip() else f"{EMPTY}\n")
             return written
         if before is None:
             piece = piece._replace(text=piece.text.lstrip())
@@ -166,14 +166,20 @@ def output_file(config: PredictConfig) -> Path:
         output /= "predictions.csv"
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
+        new = not output.exists()
         output.open("a", encoding="utf-8").close()  # said before minutes of answering, not after
+        if new:
+            output.unlink()  # or an empty file would be left where no prompt is answered
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}.") from error
     return output
 
 
 def write_answers(output: Path, prompts: Sequence[str], answers: Sequence[Prediction]) -> None:
-    """Write the table of prompts and answers, with the thoughts where there are any. Raises UserError."""
+    """Write the table of prompts and answers, with the thoughts where there are any. Raises UserError.
+
+    It begins with a mark for Excel, which otherwise does not read it as UTF-8.
+    """
     rows = [
         {
             "prompt": prompt,
@@ -189,6 +195,6 @@ def write_answers(output: Path, prompts: Sequence[str], answers: Sequence[Predic
     writer.writeheader()
     writer.writerows(rows)
     try:
-        write_atomically(output, text.getvalue())
+        write_atomically(output, text.getvalue(), encoding="utf-8-sig")
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}.") from error

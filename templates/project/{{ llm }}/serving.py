@@ -161,7 +161,10 @@ def handle_errors(app: fastapi.FastAPI) -> None:
         return answer(ApiError(400, str(error)))
 
     @app.exception_handler(RequestValidationError)
-    async def wrong_request(_: fastapi.Request, error: RequestValidationError) -> JSONResponse:
+    async def wrong_request(request: fastapi.Request, error: RequestValidationError) -> JSONResponse:
+        if "json" not in request.headers.get("Content-Type", ""):  # as any web page could send it
+            message = "The request's body must be JSON, with the header Content-Type: application/json."
+            return answer(ApiError(400, message))
         first = error.errors()[0]
         place = [str(part) for part in first["loc"] if part != "body"]
         if first["type"] == "json_invalid":

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 from .baseline import KneserNey
@@ -17,9 +16,10 @@ from .chat_template import is_learned
 from .commands import AFTER, BEFORE, command, settings
 from .config import ChatDataConfig, EvalConfig, FinetuneConfig, PredictConfig, TrainConfig
 from .console import print_table, say
-from .conversations import Conversation, Splits
-from .corpus import TextSplits, find_files
+from .conversations import Conversation, Splits, chat_files
+from .corpus import TextSplits, corpus_files
 from .data_check import check_conversations
+from .data_files import file_names
 from .decoder_presets import sized
 from .device import prepare as prepare_device
 from .device import seed_everything
@@ -34,7 +34,7 @@ from .evaluating import (
     some_of,
 )
 from .examples import Example, hold_thoughts, text_blocks
-from .fingerprints import fingerprint
+from .fingerprints import record_files
 from .held_out import count, measure, read_chats, read_texts
 from .method_config import MethodConfig
 from .metrics import HIGHER_IS_BETTER, Metrics
@@ -43,6 +43,7 @@ from .predicting import predict
 from .run_selection import MODEL, start
 from .runs import Run, new_run
 from .text_model import TextModel, open_text_model
+from .text_pieces import EMPTY
 from .tokenizer import train_tokenizer
 from .trainee import Trainee, new_trainee, open_trainee
 
@@ -59,7 +60,7 @@ def train(config: TrainConfig) -> Run:
     config = replace(config, base=base_of("train", config, "train", "finetune"))
     opened = open_base(config) if config.base else None  # before there is a run: the base may be refused
     this_run = start("train", config, config.training.resume)
-    this_run.record_data(fingerprint(find_files(config.corpus.files)))
+    record_files(this_run, corpus_files(config.corpus))
     trainee = opened or make_model(config, texts, this_run)
     model = trainee.text_model()
     context = min(sized(config.model).context, model.context)
@@ -126,7 +127,7 @@ def finetune(config: FinetuneConfig) -> Run:
     config = replace(config, base=base_of("finetune", config, "train"))
     trainee = open_for_finetuning(config, config.method, chats)  # before a run: the base may be refused
     this_run = start("finetune", config, config.training.resume)
-    this_run.record_data(fingerprint(chat_files(config.chats)))
+    record_files(this_run, chat_files(config.chats))
     model = trainee.text_model()
     say(
         f"{short_name(config.base)}, {config.method.name}: "
@@ -168,7 +169,8 @@ def finetune(config: FinetuneConfig) -> Run:
         figures[FULL] = train_all_weights(config, chats, encoded, this_run)
         this_run.save_metrics({**metrics, "all_weights": figures[FULL]})
     print_figures(f"{len(chats.test):,} test conversations", figures)
-    print_table("The same questions before and after", sides)
+    shown = [{name: text if text.strip() else EMPTY for name, text in row.items()} for row in sides]
+    print_table("The same questions before and after", shown)
     say(f"Report: {finetuning_page(this_run, figures, sides, answers)}")
     say("Talk to it: python chat.py  (in the browser: python serve.py)")
     return this_run
@@ -245,7 +247,7 @@ def evaluate(config: EvalConfig) -> Run:
         figures |= one.figures
     answers = [answer for one in measured for answer in one.answers]
     harness = run_harness(model, config) if config.harness else {}
-    file = config.chats.file or config.pairs.file or ", ".join(config.corpus.files)
+    file = file_names(config.chats.file or config.pairs.file or config.corpus.files)
     part = "test" if file else config.part
     this_run.save_metrics(
         {
@@ -270,10 +272,6 @@ def run_harness(model: TextModel, config: EvalConfig) -> Mapping[str, Metrics]:
     from .harness import evaluate_with_harness  # an optional package
 
     return evaluate_with_harness(model, config.harness, include=config.harness_include)
-
-
-def chat_files(config: ChatDataConfig) -> list[Path]:
-    return [Path(name) for name in (config.file, config.test_file) if name]
 
 
 def shown_prompts(conversations: Sequence[Conversation]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from .chat_template import THOUGHT, THOUGHT_END
 
 CHARACTERS_AT_ONCE = 1 << 22  # tokenised together: what a tokenizer says of their tokens takes some 200 MB
+EMPTY = "(empty)"  # shown to people in place of an answer without a word
 UNFINISHED = "\ufffd"  # what a decoder writes for bytes that are not yet a whole character
 Result = TypeVar("Result")
 

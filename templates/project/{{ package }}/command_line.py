@@ -86,8 +86,10 @@ def split_arguments(argv: Sequence[str], settings: dict[str, Setting]) -> Iterat
             yield Given("config", PROFILE, "command line")
             continue
         if not word.startswith("--"):
+            is_file = os.path.exists(word)  # noqa: PTH110 - pathlib refuses names that are too long
+            quotes = ", and a name with * in quotes" if is_file else ""
             raise UserError(
-                f"command line: {word!r} stands alone; write --name value, such as --config FILE."
+                f"command line: {word!r} stands alone; write --name value, such as --config FILE{quotes}."
             )
         if name != "config" and name not in settings:
             raise UserError(f"command line: {unknown(name, ['config', *settings], dashes='--')}")

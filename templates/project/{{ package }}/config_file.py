@@ -22,6 +22,7 @@ from .settings import (
     NOT_SET,
     Setting,
     allows_none,
+    allows_text,
     choices_of,
     describe_type,
     is_container,
@@ -31,6 +32,17 @@ from .settings import (
 
 Config = TypeVar("Config")
 PROJECT = Path(__file__).resolve().parents[1]
+SPACED = "write `name: value`, with a space after the colon"
+YAML_HINTS = {  # by a part of what the parser says
+    "mapping values": f"{SPACED}, quotes around a value with one, and settings of a section indented alike",
+    "expected ':'": SPACED,
+    "end of stream": "the quotation mark that opens here is not closed",
+    "escape": "write / or two backslashes in place of one, or single quotes in place of double ones",
+    "cannot start any token": "put quotes around the value",
+    "undefined alias": "put quotes around the value",
+    "alphabetic": "put quotes around the value",
+    "<block end>": "put quotes around the whole value, and indent settings of a section alike",
+}
 
 
 @dataclass(frozen=True)
@@ -84,15 +96,15 @@ def build(
         raise UserError(f"{origins[0]}: {start}{str(error).rstrip('.')}.") from None
 
 
-def yaml_hint(path: Path, mark: yaml.Mark | None) -> str:
-    """What to do about the two characters that are hard to see in a YAML file, where one of them is near."""
+def yaml_hint(path: Path, mark: yaml.Mark | None, problem: str) -> str:
+    """What to do about a mistake; two characters that are hard to see are named where one of them is near."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     near = "".join(lines[max(mark.line - 1, 0) : mark.line + 1]) if mark else ""
     if "\t" in near:
         return "; indent with spaces, not with tabs"
     if "：" in near:
         return "; write a colon and a space instead of the wide （：）"
-    return ""
+    return next((f"; {hint}" for words, hint in YAML_HINTS.items() if words in problem), "")
 
 
 def read_settings(path: Path, settings: Mapping[str, Setting]) -> Iterator[Given]:
@@ -110,12 +122,15 @@ def read_settings(path: Path, settings: Mapping[str, Setting]) -> Iterator[Given
     except OSError as error:
         raise UserError(f"{shown} cannot be read: {error.strerror}.") from None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+        problem = str(getattr(error, "problem", None) or error)
+        mark = getattr(error, "context_mark" if "end of stream" in problem else "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or error
-        raise UserError(f"{shown}{line} is not valid YAML: {problem}{yaml_hint(path, mark)}.") from None
+        hint = yaml_hint(path, mark, problem)
+        raise UserError(f"{shown}{line} is not valid YAML: {problem}{hint}.") from None
     if root is None:
         return
+    if isinstance(root, yaml.ScalarNode):
+        raise UserError(f"{shown}:{root.start_mark.line + 1} is no setting; {SPACED}.")
     if not isinstance(root, yaml.MappingNode):
         raise UserError(
             f"{shown} holds a list or plain text; write sections such as `training:`, settings below them."
@@ -140,7 +155,8 @@ def flatten(
         elif isinstance(value, yaml.MappingNode):
             yield from flatten(value, f"{name}.", settings, file)
         elif as_typed(value) is not None:
-            raise UserError(f"{where}: {name} is a section; write its settings below it, indented.")
+            hint = f"; {SPACED}" if ":" in str(as_typed(value)) else ""
+            raise UserError(f"{where}: {name} is a section; write its settings below it, indented{hint}.")
 
 
 def as_typed(node: yaml.Node | None) -> Any:
@@ -157,7 +173,7 @@ def convert(given: Given, setting: Setting) -> Any:
     value = given.value
     try:
         if isinstance(value, str) and is_container(setting.type):
-            value = listed(value)
+            value = value if allows_text(setting.type) and not value.startswith("[") else listed(value)
         if value is None and not allows_none(setting.type):
             raise ValueError("empty")
         parser = ArgumentParser(exit_on_error=False)
@@ -194,7 +210,8 @@ def unknown(name: str, settings: Iterable[str], dashes: str = "") -> str:
     if not found:
         by_last_part = {setting.rpartition(".")[2]: setting for setting in known}
         found = by_last_part.get(closest(name.rpartition(".")[2], by_last_part), "")
-    return f"there is no setting {dashes}{name}{f' (nearest: {dashes}{found})' if found else ''}."
+    hint = f" (nearest: {dashes}{found})" if found else " (--help lists all)" if dashes else ""
+    return f"there is no setting {dashes}{name}{hint}."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -87,6 +87,11 @@ def is_container(hint: Any) -> bool:
     )
 
 
+def allows_text(hint: Any) -> bool:
+    """Whether a value of this type may be any text."""
+    return hint is str or (is_union(hint) and any(map(allows_text, get_args(hint))))
+
+
 def choices_of(hint: Any) -> tuple[Any, ...]:
     """Return the values of a `Literal`, also inside a union or a list; empty where there is none."""
     if get_origin(hint) is Literal:

@@ -28,7 +28,7 @@ from .run_selection import check_same_rows
 
 History = list[dict[str, Any]]
 """One dictionary per validation, so per finished epoch, or every `eval_steps` steps: epoch, step, train_loss,
-validation_loss, learning_rate, seconds."""
+validation_loss, gradient_norm (mean over the steps, before clipping), learning_rate, seconds."""
 
 WEIGHTS_FILE = "model.safetensors"
 STATE_FILE = "training.safetensors"
@@ -42,6 +42,8 @@ class Progress:
         epochs_before: Epochs of earlier trainings in the same run, such as those with a frozen backbone.
         step: Optimizer steps done, over all epochs.
         loss_sum: Sum of the losses of the rows seen since the last validation.
+        norm_sum: Sum of the norms of the gradients since then, before clipping.
+        overflows: Steps since then that were not taken, as the gradient overflowed in float16.
         seconds: Time spent on training since then.
         best: Best value of the monitored column so far; None before the first validation.
         best_epoch: The epoch in its row; 0 before the first validation.
@@ -51,6 +53,8 @@ class Progress:
     epochs_before: int = 0
     step: int = 0
     loss_sum: float = 0.0
+    norm_sum: float = 0.0
+    overflows: float = 0.0
     seconds: float = 0.0
     best: float | None = None
     best_epoch: float = 0

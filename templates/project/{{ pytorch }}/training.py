@@ -163,6 +163,8 @@ class Loop:
         before = max((row["epoch"] for row in run.history()), default=0)
         self.progress = Progress(epochs_before=math.ceil(before))
         self.loss_sum = torch.zeros((), device=self.accelerator.device)  # of this process, since validation
+        self.norm_sum = torch.zeros_like(self.loss_sum)  # of the gradients' norms, likewise
+        self.overflows = torch.zeros_like(self.loss_sum)  # steps not taken in float16, likewise
         self.losses = RecentLosses()
         if config.resume and (self.checkpoints / "last" / STATE_FILE).exists():
             self.restore()
@@ -174,6 +176,8 @@ class Loop:
         )
         if self.scaler and scaler:
             self.scaler.load_state_dict(scaler)
+        self.norm_sum.fill_(self.progress.norm_sum)
+        self.overflows.fill_(self.progress.overflows)
         if self.accelerator.is_main_process:
             self.loss_sum.fill_(self.progress.loss_sum)
             self.run.forget(self.progress.epochs_before)
@@ -230,12 +234,13 @@ class Loop:
         set_training_mode(self.trained)
         self.profile.start()
         while progress.step < last_step:
-            loss = self.train_step(batches)
+            loss, norm = self.train_step(batches)
             progress.step += 1
             progress.seconds = time.perf_counter() - began
             with self.part(LOGGING):
                 if log.wants_update():
-                    log.update(self.epoch, progress.step, self.finite(loss))
+                    rate = self.optimizer.param_groups[0]["lr"]
+                    log.update(self.epoch, progress.step, loss=self.finite(loss), norm=float(norm), rate=rate)
             if self.should_stop(stop, every=10):
                 self.save_last()
                 raise self.interrupted()
@@ -244,8 +249,12 @@ class Loop:
                     self.save_last()
             self.profile.step()
 
-    def train_step(self, batches: Iterator[Any]) -> Tensor:
-        """Take one optimizer step on the mean loss of its rows; return the loss of its last batch."""
+    def train_step(self, batches: Iterator[Any]) -> tuple[Tensor, Tensor]:
+        """Take one optimizer step on the mean loss of its rows.
+
+        Returns the loss of its last batch and the norm of the gradient before clipping, both unread: to read
+        a number, the CPU waits for the GPU.
+        """
         step = self.progress.step
         shares, total = self.plan.shares(step), self.plan.total(step, self.plan.weights)
         for number, own in enumerate(shares):
@@ -265,8 +274,7 @@ class Loop:
         with self.part(OPTIMIZER):
             if self.scaler:
                 self.scaler.unscale_(self.optimizer)
-            if self.config.clip_norm:
-                nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+            norm = self.clip_gradient()
             share = self.schedule(step)
             for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
                 group["lr"] = peak * share
@@ -276,7 +284,20 @@ class Loop:
             else:
                 self.optimizer.step()
             self.optimizer.zero_grad()
-        return loss.detach()
+        return loss.detach(), norm
+
+    def clip_gradient(self) -> Tensor:
+        """Scale the gradient down where it is longer than `clip_norm`; return its norm before."""
+        if self.config.clip_norm:
+            norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        else:
+            norm = nn.utils.get_total_norm([one.grad for one in self.parameters if one.grad is not None])
+        if self.scaler:  # which leaves out a step whose gradient overflows in float16
+            self.norm_sum.add_(norm.nan_to_num(0.0, posinf=0.0))
+            self.overflows.add_(~norm.isfinite())
+        else:
+            self.norm_sum.add_(norm)
+        return norm
 
     def finish_profile(self, profile: Profile) -> None:
         """Say where the time went; the gradients that this makes are thrown away, the weights loaded anew."""
@@ -306,6 +327,8 @@ class Loop:
             row["validation_loss"] = mean_loss(self.model, self.validation, self.loss, self.accelerator)
             self.finite(row["validation_loss"])
         self.check_weights()
+        steps = progress.step - progress.validated_step - float(self.overflows)
+        row["gradient_norm"] = float(self.norm_sum) / max(steps, 1)
         row["learning_rate"] = self.peak_rates[0] * self.schedule(progress.step - 1)
         row["seconds"] = progress.seconds
         if self.tokens is not None:
@@ -317,7 +340,8 @@ class Loop:
                 save_changes(self.model, self.checkpoints / "best")
         progress.history.append(row)
         progress.seconds = 0.0
-        self.loss_sum.zero_()
+        for counted in (self.loss_sum, self.norm_sum, self.overflows):
+            counted.zero_()
         if whole:
             self.save_last()
         log.row(row, best)
@@ -374,6 +398,7 @@ class Loop:
         """Save what going on needs, unless it is spoilt."""
         progress = self.progress
         progress.loss_sum = self.finite(self.total(self.loss_sum))
+        progress.norm_sum, progress.overflows = float(self.norm_sum), float(self.overflows)
         self.check_weights()
         if self.accelerator.is_main_process:
             save_state(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,13 +31,18 @@ class TrainingLog:
         """Whether to show the loss again. Not after every step: to read it, the CPU waits for the GPU."""
         return self.tracking is not None and time.monotonic() >= self.next_update
 
-    def update(self, epoch: int, step: int, loss: float) -> None:
-        """Show where training is."""
+    def update(self, epoch: int, step: int, *, loss: float, norm: float, rate: float) -> None:
+        """Show where training is: loss, norm of the gradient before clipping, learning rate of this step."""
         self.next_update = time.monotonic() + SECONDS_BETWEEN_UPDATES
-        self.bar.update(self.task, completed=step, description=f"epoch {epoch}  loss {loss:.4g}")
+        self.bar.update(
+            self.task, completed=step, description=f"epoch {epoch}  loss {loss:.4g}  norm {norm:.2g}"
+        )
         self.bar.refresh()
         if self.tracking:
-            self.tracking.log({"loss/step": loss}, step)
+            drawn = {"loss/step": loss, "gradient_norm/step": norm, "learning_rate/step": rate}
+            if not math.isfinite(norm):  # a step in float16 that was not taken
+                del drawn["gradient_norm/step"]
+            self.tracking.log(drawn, step)
 
     def row(self, row: Mapping[str, Any], best: bool) -> None:
         """Write down a row of the history."""
@@ -47,12 +53,13 @@ class TrainingLog:
         number = epoch if isinstance(epoch, int) else f"{epoch:.3g}"
         self.bar.update(self.task, completed=step, description=f"epoch {number}  {loss}")
         self.run.log(row["epoch"], {name: value for name, value in row.items() if name != "epoch"})
-        drawn = ("train_loss", "validation_loss", "learning_rate", "tokens_per_second")
+        drawn = ("train_loss", "validation_loss", "gradient_norm", "learning_rate", "tokens_per_second")
         self.tracking.log({name: row[name] for name in drawn if name in row}, row["step"])
         validation = f"  validation {row['validation_loss']:.4g}" if "validation_loss" in row else ""
         speed = f"  {row['tokens_per_second']:,.0f} tokens/s" if "tokens_per_second" in row else ""
+        norm = f"  norm {row['gradient_norm']:.2g}"
         place = f"epoch {epoch:3}" if isinstance(epoch, int) else f"step {step} (epoch {number})"
-        say(f"{place}  {loss}{validation}{speed}{'  best' if best else ''}")
+        say(f"{place}  {loss}{validation}{norm}{speed}{'  best' if best else ''}")
 
 
 @contextmanager

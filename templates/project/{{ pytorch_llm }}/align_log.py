@@ -36,6 +36,7 @@ class AlignLog(TrainerCallback):
         self.bar = progress()
         self.bar.disable = not first_process
         self.losses: list[float] = []  # of the steps of the epoch in progress
+        self.norms: list[float] = []  # of their gradients, before clipping
         self.rate = 0.0
         self.began = time.perf_counter()
 
@@ -75,6 +76,7 @@ class AlignLog(TrainerCallback):
                 f"{args.output_dir} are of earlier steps."
             )
         self.losses.append(loss)
+        self.norms.append(float((logs or {}).get("grad_norm", math.nan)))
         self.rate = (logs or {}).get("learning_rate", self.rate)
 
     def on_evaluate(
@@ -100,14 +102,19 @@ class AlignLog(TrainerCallback):
         row = {"step": float(state.global_step), "validation_loss": metrics["eval_loss"]}
         if self.losses:
             row["train_loss"] = sum(self.losses) / len(self.losses)
+            norms = [norm for norm in self.norms if math.isfinite(norm)]  # in float16 one may overflow
+            if norms:
+                row["gradient_norm"] = sum(norms) / len(norms)
             row["learning_rate"] = self.rate
         row["seconds"] = time.perf_counter() - self.began
         self.run.log(epoch, row)
         loss = f"loss {row['train_loss']:.4g}  " if self.losses else ""
-        say(f"epoch {epoch:3}  {loss}validation {row['validation_loss']:.4g}")
+        norm = f"  norm {row['gradient_norm']:.2g}" if "gradient_norm" in row else ""
+        say(f"epoch {epoch:3}  {loss}validation {row['validation_loss']:.4g}{norm}")
         if tired:
             say(f"Stopped: no better value in {self.patience} epochs; kept epoch {best}.")
         self.losses.clear()
+        self.norms.clear()
         self.began = time.perf_counter()
 
     def on_train_end(

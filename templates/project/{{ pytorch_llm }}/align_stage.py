@@ -13,16 +13,17 @@ from .base_models import Base, load_base
 from .bases import base_of, short_name
 from .commands import command
 from .console import print_table, say
-from .conversations import Preference, read_preferences
+from .conversations import Preference, chat_files, read_preferences
+from .data_files import file_names
 from .device import make_accelerator
 from .device import prepare as prepare_device
 from .errors import UserError
 from .evaluating import greedy
 from .examples import hold_thoughts
-from .fingerprints import fingerprint
+from .fingerprints import record_files
 from .methods import count_weights, save_model
 from .pages import PAIRED, UNPAIRED, texts
-from .pairs import PairSplits, as_asked, fitting, kind_of, measure_preferences, split_pairs
+from .pairs import PairSplits, all_paired, as_asked, fitting, kind_of, measure_preferences, split_pairs
 from .plots import plot_curves
 from .preference import advice_on_weights, make_trainer, share_of_batch
 from .report import Section, write_report
@@ -50,11 +51,10 @@ def align(config: AlignConfig) -> Run:
     """Learn which answers are better, from pairs or from labels, and compare before and after."""
     pairs = read_preferences(config.pairs)
     share_of_batch(config)  # refused before a model is loaded
-    paired = pairs[0].paired  # all are, or none
-    if config.loss != "kto" and not paired:
+    if config.loss != "kto" and not all_paired(pairs):
         raise UserError(
-            f"{config.pairs.file} holds answers that are labelled good or bad, and {config.loss} needs pairs "
-            "(prompt, chosen, rejected): learn from them with --loss kto."
+            f"{file_names(config.pairs.file)} holds answers that are labelled good or bad, and {config.loss} "
+            "needs pairs (prompt, chosen, rejected): learn from them with --loss kto."
         )
     prepare_device(config.training)
     config = replace(config, base=base_of("align", config, "finetune", "train"))
@@ -74,14 +74,9 @@ def align(config: AlignConfig) -> Run:
     longest = min(config.pairs.max_length, model.context)
     splits = choose([as_asked(pair, model.render) for pair in pairs], model, config, longest)
     this_run = start("align", config, config.training.resume)
-    data = fingerprint([Path(config.pairs.file)])
-    if config.training.resume and this_run.environment().get("data", data) != data:
-        raise UserError(
-            f"{config.pairs.file} has changed since {this_run.folder.as_posix()} was begun: take the same "
-            "pairs, or begin a new run without --training.resume."
-        )
-    this_run.record_data(data)
+    record_files(this_run, chat_files(config.pairs))
 
+    paired = all_paired(splits.test)
     shown = splits.test[: config.answers]
     before = measure_preferences(model, splits.test, longest)
     said_before = answer_all(model, shown, config)
@@ -115,7 +110,7 @@ def align(config: AlignConfig) -> Run:
             },
         }
     )
-    title = f"{len(splits.test):,} test {kind_of(pairs)}"
+    title = f"{len(splits.test):,} test {kind_of(splits.test)}"
     print_table(title, [{"model": name, **one} for name, one in figures.items()])
     say(f"Report: {alignment_page(this_run, figures, sides, PAIRED if paired else UNPAIRED)}")
     return this_run

@@ -16,10 +16,10 @@ TOKENS = {
     "modelscope": "https://modelscope.cn/my/myaccesstoken",
 }
 UNKNOWN_NAME = {"RepositoryNotFoundError", "HFValidationError", "NotExistError", "InvalidParameter"}
-OTHER_WAYS = {
-    "huggingface": "give a local folder as base, set the environment variable "
-    "HF_ENDPOINT=https://hf-mirror.com (a mirror), or set hub to modelscope",
-    "modelscope": "give a local folder as base, or set hub to huggingface",
+OTHER_WAYS = {  # that every script has
+    "huggingface": "give a local folder, set the environment variable "
+    "HF_ENDPOINT=https://hf-mirror.com (a mirror), or write modelscope:{name}",
+    "modelscope": "give a local folder, or write huggingface:{name}",
 }
 
 
@@ -51,6 +51,7 @@ def explain(error: Exception, name: str, hub: str, hint: str = "") -> str:
     kinds = {kind.__name__ for one in chain for kind in type(one).__mro__}
     status = next((code for one in chain if (code := status_of(one))), 0)
     page, login = f"{PAGES[hub]}/{name}", LOGIN[hub]
+    other_ways = OTHER_WAYS[hub].format(name=name)
     if "GatedRepoError" in kinds:
         return f"{name} is gated: accept its licence at {page}, then log in with `{login}`."
     refused = status == 401 and "RepositoryNotFoundError" not in kinds
@@ -67,15 +68,13 @@ def explain(error: Exception, name: str, hub: str, hint: str = "") -> str:
     if kinds & {"RevisionNotFoundError", "DisabledRepoError", "PermissionDeniedError"} or status == 403:
         return f"{name} cannot be had from {hub} (its owner closed it): look at {page}."
     if kinds & {"IncompleteSnapshotError", "FileDownloadError", "FileIntegrityError"}:
-        return f"{name} is half downloaded, and {hub} not reachable to go on: connect, or {OTHER_WAYS[hub]}."
+        return f"{name} is half downloaded, and {hub} not reachable to go on: connect, or {other_ways}."
     if "OfflineModeIsEnabled" in kinds or offline():
         return (
             f"{name} was never downloaded to this machine, and HF_HUB_OFFLINE forbids it now{hint}: "
-            "unset HF_HUB_OFFLINE, or give a local folder as base."
+            "unset HF_HUB_OFFLINE, or give a local folder."
         )
-    return (
-        f"{name} is no run or folder here, and {hub} is not reachable, or broke off{hint}: {OTHER_WAYS[hub]}."
-    )
+    return f"{name} is no run or folder here, and {hub} is not reachable, or broke off{hint}: {other_ways}."
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -61,7 +61,8 @@ def local_folder(name: str | Path) -> Path | None:
     if path.exists():
         raise UserError(f"{name} is a file: give the folder of the model, which holds {CONFIG}.")
     text = str(name)
-    if text.startswith((".", "/", "~", f"{RUNS}/")) or "\\" in text or text.count("/") > 1:
+    drive = text[1:2] == ":"  # D:/models
+    if text.startswith((".", "/", "~", f"{RUNS}/")) or "\\" in text or text.count("/") > 1 or drive:
         raise UserError(f"The folder {name} does not exist{near(text)}.")
     return None
 
@@ -84,7 +85,7 @@ def download(name: str, hub: str) -> Path:
             from modelscope import snapshot_download as from_modelscope
         except ImportError:
             raise UserError(
-                "hub is modelscope, whose package is missing: install it with `pip install modelscope`."
+                f"{name} comes from modelscope, whose package is missing: `pip install modelscope`."
             ) from None
         with hub_errors(name, hub, near(name)):
             return Path(from_modelscope(name, **options))

@@ -179,7 +179,8 @@ def predict(config: PredictConfig) -> Path:
         output /= "predictions.csv"
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(output, table.to_csv(index=False, lineterminator="\n"))
+        text = table.to_csv(index=False, lineterminator="\n")
+        write_atomically(output, text, encoding="utf-8-sig")  # with a mark for Excel
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}.") from error
     say(f"{len(table):,} predictions of {columns.target!r} by {used.folder}: {output}")

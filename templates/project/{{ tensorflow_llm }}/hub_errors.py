@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from .errors import UserError
 
 OTHER_WAYS = (
-    "give a local preset folder as base, or set HF_ENDPOINT=https://hf-mirror.com (a mirror of "
+    "give a local preset folder, or set HF_ENDPOINT=https://hf-mirror.com (a mirror of "
     "Hugging Face), or write modelscope://OWNER/NAME"
 )
 LOGIN = {

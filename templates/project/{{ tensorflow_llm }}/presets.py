@@ -103,12 +103,13 @@ def find_source(name: str | Path, hub: str) -> str:
 
     if text in CausalLM.presets:
         return str(CausalLM.presets[text]["kaggle_handle"])
-    if text.count("/") == 1 and not text.startswith((".", "/", "~", f"{RUNS}/")):
+    local = text.startswith((".", "/", "~", f"{RUNS}/")) or "\\" in text or text[1:2] == ":"  # D:/models
+    if text.count("/") == 1 and not local:
         return f"{SCHEMES[hub]}://{text}"
     known = [*CausalLM.presets, *(run.name for run in RUNS.glob("*"))]
     raise UserError(
         f"There is no folder, run or KerasHub preset {text}{nearest(text, known)}: give one of these, "
-        " or a handle such as hf://Qwen/Qwen3-0.6B or kaggle://keras/qwen-3/keras/qwen3_0.6b_en."
+        "or a handle such as hf://Qwen/Qwen3-0.6B or kaggle://keras/qwen-3/keras/qwen3_0.6b_en."
     )
 
 
