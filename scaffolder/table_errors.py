@@ -18,7 +18,9 @@ from scaffolder.template_source import templates_folder
 
 _ERRORS = {"TableError", "ParquetReaderMissing", "UserError", "BadLine", "UnknownFormat", "Unreadable"}
 #: The reader of conversations, below `templates/project`.
-CONVERSATIONS = ("{{ llm }}/data_files.py", "{{ llm }}/chat_formats.py", "{{ llm }}/conversations.py")
+CONVERSATIONS = tuple(
+    f"{{{{ llm }}}}/{name}.py" for name in ("data_files", "chat_formats", "tool_calls", "conversations")
+)
 _PHRASES = {"NOT_A_TEXT_FILE", "NOT_TEXT", "JSON_MISTAKES"}  # parts of sentences, kept in a table
 
 

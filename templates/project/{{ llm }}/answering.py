@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
+from .chat_template import Tool
 from .config import SamplingConfig
 from .openai_protocol import ApiError, usage_of
 from .opened_model import OpenedModel
 from .text_pieces import Piece, divide, unclear
+from .tool_calls import divide_calls
 
 
 class Answer:
-    """One answer as it is written; in a chat the thought before it is told apart.
+    """One answer as it is written; in a chat the thought before it, and calls of its tools, are told apart.
 
     Attributes:
-        finish_reason: `stop` for an answer that has ended, `length` for one that was cut off.
+        finish_reason: `stop` for an answer that has ended, `tool_calls` for one that has ended with calls,
+            `length` for one that was cut off.
         tokens: How many were written.
     """
 
     def __init__(
-        self, opened: OpenedModel, prompt: str, sampling: SamplingConfig, stops: list[str], *, chat: bool
+        self,
+        opened: OpenedModel,
+        prompt: str,
+        sampling: SamplingConfig,
+        stops: list[str],
+        *,
+        chat: bool,
+        tools: Sequence[Tool] = (),
     ) -> None:
         self.model, self.prompt, self.sampling, self.stops = opened.model, prompt, sampling, stops
-        self.chat = chat
+        self.chat, self.tools = chat, tools
         self.finish_reason, self.tokens = "stop", 0
         self.prompt_tokens = len(self.model.encode(prompt).tokens)
         if self.prompt_tokens >= self.model.context:
@@ -38,10 +48,14 @@ class Answer:
 
     def pieces(self) -> Generator[Piece, None, None]:
         """Yield what is written, piece by piece."""
-        if self.chat:
-            yield from divide(self.texts(), self.prompt)
-        else:
+        if not self.chat:
             yield from map(Piece, self.texts())
+            return
+        with closing(divide(self.texts(), self.prompt)) as pieces:
+            for piece in divide_calls(pieces, self.tools) if self.tools else pieces:
+                if piece.calls and self.finish_reason == "stop":
+                    self.finish_reason = "tool_calls"
+                yield piece
 
     def texts(self) -> Generator[str, None, None]:
         """Yield the text up to a stop text; what may become a stop text is held back until it is clear."""

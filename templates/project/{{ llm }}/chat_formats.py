@@ -1,15 +1,35 @@
 """The formats that conversations are kept in: which one a file has, and how each is read and written."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .chat_template import THOUGHT_END, THOUGHT_FIELDS, Message, Role, thinking, without_thoughts
+from .chat_template import (
+    THOUGHT_END,
+    THOUGHT_FIELDS,
+    Message,
+    Role,
+    Tool,
+    thinking,
+    without_thoughts,
+)
 from .data_files import BadLine
+from .tool_calls import (
+    as_call,
+    as_text,
+    called,
+    calls_of,
+    decoded,
+    link_answers,
+    listed,
+    refuse_calls,
+    tools_of,
+)
 
 ROLES: dict[str, Role] = {
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("user", "human", "prompter"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bot", "model", "ai"), "assistant"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bot", "model", "ai", "function_call"), "assistant"),
     **dict.fromkeys(("tool", "function", "observation"), "tool"),
 }
 SHAREGPT_ROLES: dict[Role, str] = {
@@ -40,14 +60,13 @@ PAIRS = (
 BELOW = {"instruction": ("input", "context"), "指令": ("输入",)}  # what an instruction is about
 PROMPTS = ("prompt", "question", "query", "instruction")
 TEXTS = ("text", "content")
-CALLS = ("tool_calls", "function_call")
-TOOLS = ("tools", "functions")
 LABELS = ("label", "kto_tag")
 LABEL_VALUES = {"true": True, "1": True, "false": False, "0": False}
 TOOLS_LEFT_OUT = (
-    "conversations whose definitions of tools (tools, functions) were left out: what the model shall know of "
-    "them must be in the system message"
+    "preferences whose definitions of tools were left out: what the model shall know of them must be in the "
+    "system message"
 )
+UNDECLARED = "conversations that call a tool which is not among their tools: the model is not told of it"
 THOUGHTS_MOVED = (
     "conversations whose thoughts (reasoning_content) were put before the answer, in <think> and </think>"
 )
@@ -166,7 +185,9 @@ def parse_turns(record: Mapping[str, Any]) -> list[Message]:
         raise BadLine(f"has {shorten(record[name])} in {name} instead of a list")
     if not record[name]:
         raise BadLine("is an empty conversation")
-    return [parse_turn(turn, place) for place, turn in enumerate(record[name], start=1)]
+    messages = [parse_turn(turn, place) for place, turn in enumerate(record[name], start=1)]
+    link_answers(messages, tools_of(record))
+    return messages
 
 
 def parse_turn(turn: Any, place: int) -> Message:
@@ -178,19 +199,30 @@ def parse_turn(turn: Any, place: int) -> Message:
         raise BadLine(f"turn {place} has no role; its fields are {fields(turn)}")
     if not isinstance(role, str) or role.strip().lower() not in ROLES:
         raise BadLine(f"turn {place} has the role {shorten(role)}; known are {', '.join(ROLES)}")
-    call = next((name for name in CALLS if turn.get(name)), None)
-    if call:
-        raise BadLine(f"turn {place} has {call}, which are not learned: write the call into its content")
+    calls = calls_of(turn, place)
     name = "content" if "content" in turn else "value"
-    if name not in turn:
+    if name not in turn and not calls:
         raise BadLine(f"turn {place} has no content; its fields are {fields(turn)}")
     weight = turn.get("weight")
     if weight not in (None, 0, 1):
         raise BadLine(f"turn {place} has the weight {shorten(weight)}; known are 0 (read) and 1 (learned)")
     message: Message = {
         "role": ROLES[role.strip().lower()],
-        "content": text_of(turn[name], f"turn {place}"),
+        "content": text_of(turn.get(name), f"turn {place}"),
     }
+    if role.strip().lower() == "function_call":  # of ShareGPT: JSON, perhaps after a thought
+        thought, end, call = message["content"].rpartition(THOUGHT_END)
+        calls = [as_call(one, place) for one in listed(decoded(call))]
+        message["content"] = thought + end
+    if calls and message["role"] != "assistant":
+        raise BadLine(f"turn {place} has calls of tools, but is the {message['role']}'s")
+    if calls:
+        message["tool_calls"] = calls
+    if message["role"] == "tool":
+        if turn.get("tool_call_id"):
+            message["tool_call_id"] = str(turn["tool_call_id"])
+        if turn.get("name"):
+            message["name"] = str(turn["name"])
     if message["role"] == "assistant":
         message["content"] = with_thoughts(message["content"], thoughts_of(turn))
         if weight == 0:
@@ -215,8 +247,6 @@ def remarks(record: Any) -> Iterator[str]:
     """What is not taken from a record as it stands: each remark once."""
     if not isinstance(record, Mapping):
         return
-    if any(record.get(name) for name in TOOLS):
-        yield TOOLS_LEFT_OUT
     turns: list[Any] = next((record[name] for name in LISTS if isinstance(record.get(name), list)), [])
     if any(isinstance(turn, Mapping) and thoughts_of(turn) for turn in turns):
         yield THOUGHTS_MOVED
@@ -264,11 +294,13 @@ def parse_pair(record: Mapping[str, Any]) -> list[Message]:
             break
     else:
         raise BadLine(f"has no prompt and completion; its fields are {fields(record)}")
-    asked = as_messages(record[prompt], "user")
+    messages = as_messages(record[prompt], "user")
     for name in BELOW.get(prompt, ()):
         if isinstance(record.get(name), str) and record[name].strip():
-            asked[-1]["content"] += f"\n{record[name]}"
-    return asked + as_messages(record[completion], "assistant")
+            messages[-1]["content"] += f"\n{record[name]}"
+    messages += as_messages(record[completion], "assistant")
+    link_answers(messages, tools_of(record))
+    return messages
 
 
 def parse_preference(record: Any) -> tuple[list[Message], str, str]:
@@ -282,6 +314,7 @@ def parse_preference(record: Any) -> tuple[list[Message], str, str]:
     rejected = as_messages(record["rejected"], "assistant")
     asked = next((name for name in PROMPTS if record.get(name)), "")
     prompt = as_messages(record[asked], "user") if asked else []
+    refuse_calls([*prompt, *chosen, *rejected])
     if len(chosen) > 1 or len(rejected) > 1:  # whole conversations that differ in the last turn
         if chosen[:-1] != rejected[:-1]:
             raise BadLine("chosen and rejected differ before the last turn")
@@ -309,6 +342,7 @@ def parse_labelled(record: Any) -> tuple[list[Message], str, bool]:
         raise BadLine(f"has {shorten(record[name])} in {name}; known are true (good) and false (bad)")
     form, _ = answered_format_of(record) or ("prompt_completion", "")
     turns = parse(record, form)
+    refuse_calls(turns)
     if turns[-1]["role"] != "assistant":
         raise BadLine(f"its last turn is the {turns[-1]['role']}'s, not the assistant's, which {name} is for")
     if not without_thoughts(turns[-1]["content"]):
@@ -330,18 +364,21 @@ def exchange(question: str, answer: str) -> list[Message]:
     return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
-def write(messages: Sequence[Message], form: str) -> dict[str, Any]:
+def write(messages: Sequence[Message], form: str, tools: Sequence[Tool] = ()) -> dict[str, Any]:
     """One record in a format: the opposite of `parse`.
 
     Raises:
         BadLine: the format cannot hold this conversation.
     """
     if form == "messages":
-        return {"messages": [dict(message) for message in messages]}
+        declared: dict[str, Any] = {"tools": list(tools)} if tools else {}
+        return {"messages": [openai_turn(message) for message in messages], **declared}
     if form == "sharegpt":
-        weights = [{"weight": one["weight"]} if "weight" in one else {} for one in messages]
-        named = [{"from": SHAREGPT_ROLES[one["role"]], "value": one["content"]} for one in messages]
-        return {"conversations": [turn | weight for turn, weight in zip(named, weights, strict=True)]}
+        functions = json.dumps([tool["function"] for tool in tools], ensure_ascii=False)
+        declared = {"tools": functions} if tools else {}
+        return {"conversations": [sharegpt_turn(message) for message in messages], **declared}
+    if tools or any(called(messages)):
+        raise BadLine(f"has tools, which {form} cannot hold")
     if any("weight" in one for one in messages):
         raise BadLine(f"has an answer of weight 0, which {form} cannot hold")
     system = [one["content"] for one in messages if one["role"] == "system"]
@@ -359,6 +396,23 @@ def write(messages: Sequence[Message], form: str) -> dict[str, Any]:
     history = [texts[place : place + 2] for place in range(0, len(texts) - 2, 2)]
     record = {"instruction": texts[-2], "input": "", "output": texts[-1]}
     return {**record, "system": "\n".join(system), "history": history}
+
+
+def openai_turn(message: Message) -> dict[str, Any]:
+    """A turn in the format `messages`."""
+    calls = [as_text(call) for call in message.get("tool_calls", [])]
+    return {**message, "tool_calls": calls} if calls else dict(message)
+
+
+def sharegpt_turn(message: Message) -> dict[str, Any]:
+    """A turn in the format `sharegpt`. Raises BadLine."""
+    turn: dict[str, Any] = {"from": SHAREGPT_ROLES[message["role"]], "value": message["content"]}
+    if calls := [call["function"] for call in message.get("tool_calls", [])]:
+        if without_thoughts(message["content"]):
+            raise BadLine("has a turn that says something and calls a tool, which sharegpt cannot hold")
+        called = json.dumps(calls if len(calls) > 1 else calls[0], ensure_ascii=False)
+        turn = {"from": "function_call", "value": message["content"] + called}
+    return {**turn, "weight": message["weight"]} if "weight" in message else turn
 
 
 def write_labelled(prompt: Sequence[Message], completion: str, good: bool) -> dict[str, Any]:

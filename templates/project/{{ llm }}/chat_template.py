@@ -23,20 +23,58 @@ from .errors import UserError
 Role = Literal["system", "user", "assistant", "tool"]
 
 
+Tool = dict[str, Any]  # {"type": "function", "function": {"name": …, "description": …, "parameters": …}}
+
+
+class Function(TypedDict):
+    """What is called: a tool's name, and the arguments for it."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class Call(TypedDict):
+    """The call of a tool."""
+
+    type: Literal["function"]
+    function: Function
+    id: NotRequired[str]
+
+
 class Message(TypedDict):
-    """One turn of a conversation; an answer of weight 0 is read, but not learned."""
+    """One turn of a conversation; an answer of weight 0 is read, but not learned.
+
+    An answer may have calls of tools (`tool_calls`); a tool's answer says which of them it answers.
+    """
 
     role: Role
     content: str
     weight: NotRequired[int]
+    tool_calls: NotRequired[list[Call]]
+    tool_call_id: NotRequired[str]
+    name: NotRequired[str]
 
 
 Span = tuple[int, int]  # characters from, up to but not with
 
 END_OF_TURN = "<|im_end|>"
 CHATML = """\
-{%- for message in messages -%}
-    {{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' -}}
+{%- if tools -%}
+    {{- '<|im_start|>system\\n' -}}
+    {%- if messages[0]['role'] == 'system' -%}{{- messages[0]['content'] + '\\n\\n' -}}{%- endif -%}
+    {{- 'Tools that can be called:\\n<tools>\\n' -}}
+    {%- for tool in tools -%}{{- tool | tojson + '\\n' -}}{%- endfor -%}
+    {{- '</tools>\\nA call is written so:\\n<tool_call>\\n{"name": NAME, "arguments": OBJECT}\\n' -}}
+    {{- '</tool_call><|im_end|>\\n' -}}
+{%- endif -%}
+{%- for message in (messages[1:] if tools and messages[0]['role'] == 'system' else messages) -%}
+    {{- '<|im_start|>' + message['role'] + '\\n' + message['content'] -}}
+    {%- for call in message['tool_calls'] or [] -%}
+        {{- '\\n' if message['content'] or not loop.first -}}
+        {{- '<tool_call>\\n{"name": ' + call['function']['name'] | tojson -}}
+        {{- ', "arguments": ' + call['function']['arguments'] | tojson + '}\\n</tool_call>' -}}
+    {%- endfor -%}
+    {{- '<|im_end|>\\n' -}}
 {%- endfor -%}
 {%- if add_generation_prompt -%}
     {{- '<|im_start|>assistant\\n' -}}
@@ -44,7 +82,7 @@ CHATML = """\
 """
 THOUGHT, THOUGHT_END = "<think>", "</think>"
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")  # of messages, in templates that read one
-ANSWER = "\ufdd2"  # Unicode keeps it out of texts: it may mark places in one
+ANSWER, TOOL = "\ufdd2", "\ufdd3"  # Unicode keeps them out of texts: they may mark places in one
 
 # What `ChatTemplate.suited` puts around a template.
 OWN, OWN_END = "{# The model's own template: #}\n", "{# How it asks for an answer: #}"
@@ -129,15 +167,28 @@ class ChatTemplate:
                 f"{self.name} is not a valid chat template, line {error.lineno}: {error.message}."
             ) from None
 
-    def __call__(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
+    def __call__(
+        self, messages: Sequence[Message], add_generation_prompt: bool = False, tools: Sequence[Tool] = ()
+    ) -> str:
         """Render a conversation, and at its end the header of the assistant's turn where asked for.
 
-        Raises:
-            UserError: the template refuses the conversation, such as one with a system message.
-        """
-        return self.write(self.given(messages), add_generation_prompt)
+        Args:
+            messages: The conversation.
+            add_generation_prompt: Whether to add that header.
+            tools: What the model may call.
 
-    def given(self, messages: Sequence[Message]) -> list[dict[str, str]]:
+        Raises:
+            UserError: the template refuses the conversation, such as one with a system message, or writes no
+                tools.
+        """
+        if (tools or any(one.get("tool_calls") for one in messages)) and not self.knows_tools:
+            raise UserError(
+                f"{self.name} does not write tools and their calls: name one that does in "
+                "chats.chat_template, or take them out (tools, tool_calls)."
+            )
+        return self.write(self.given(messages), add_generation_prompt, tools)
+
+    def given(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         """The messages as the template is given them.
 
         Thoughts stand in the field that it reads, or else before what is said. Those of answers before the
@@ -146,7 +197,7 @@ class ChatTemplate:
         question = max((place for place, one in enumerate(messages) if one["role"] == "user"), default=-1)
         found = []
         for place, one in enumerate(messages):
-            message: dict[str, str] = {"role": one["role"], "content": one["content"]}
+            message: dict[str, Any] = {name: value for name, value in one.items() if name != "weight"}
             if one["role"] == "assistant" and THOUGHT_END in one["content"]:
                 thought = thought_of(one["content"]) if place > question else ""
                 if not thought or self.thought_field:
@@ -176,6 +227,21 @@ class ChatTemplate:
             if found and ANSWER not in after and THOUGHT_END in after.partition("So.")[0]:
                 return field
         return ""
+
+    @cached_property
+    def knows_tools(self) -> bool:
+        """Whether it writes the tools that there are, and the calls of them."""
+        call = {"id": "call00001", "type": "function", "function": {"name": ANSWER, "arguments": {}}}
+        messages: list[dict[str, Any]] = [
+            {"role": "user", "content": "Hi."},
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+        ]
+        tool = {"name": TOOL, "description": "", "parameters": {"type": "object", "properties": {}}}
+        try:
+            text = self.write(messages, False, [{"type": "function", "function": tool}])
+        except UserError:
+            return False
+        return ANSWER in text and TOOL in text
 
     def suited(self, thoughts: bool) -> "ChatTemplate":
         """The template for a model that is taught answers with or without thoughts (`<think>`).
@@ -283,13 +349,15 @@ class ChatTemplate:
             return ""
         return text.rpartition(ANSWER)[2].partition("Again.")[0].lstrip()
 
-    def write(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> str:
+    def write(
+        self, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool, tools: Sequence[Tool] = ()
+    ) -> str:
         """Render messages as they are. Raises UserError."""
         try:
             return self.template.render(
                 messages=messages,
                 add_generation_prompt=add_generation_prompt,
-                tools=None,
+                tools=list(tools) or None,
                 documents=None,
                 **self.special_tokens,
             )

@@ -6,12 +6,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .chat_formats import (
+    TOOLS_LEFT_OUT,
+    UNDECLARED,
     UnknownFormat,
     detect_format,
     parse,
@@ -20,7 +23,7 @@ from .chat_formats import (
     remarks,
     system_of,
 )
-from .chat_template import Message, is_learned, without_thoughts
+from .chat_template import Message, Tool, is_learned, without_thoughts
 from .config import ChatDataConfig, Files
 from .console import say
 from .data_files import (
@@ -35,6 +38,8 @@ from .data_files import (
     read_records,
 )
 from .errors import UserError
+from .learned_text import Render
+from .tool_calls import called, names_of, tools_of
 
 Item = TypeVar("Item")
 LOOKED_AT = 100  # records from which the format is told
@@ -54,12 +59,18 @@ class Conversation:
     Attributes:
         messages: perhaps a system message, then a user's turn first.
         line: where it stands in its file, from 1: a line, or a row in Parquet.
+        tools: what the assistant may call.
         file: which it is.
     """
 
     messages: tuple[Message, ...]
     line: int
+    tools: tuple[Tool, ...] = ()
     file: Path = Path()
+
+    def rendered_by(self, render: Callable[..., str]) -> Render:
+        """The chat template `render`, given the tools of this conversation."""
+        return partial(render, tools=self.tools) if self.tools else render
 
 
 @dataclass(frozen=True)
@@ -179,8 +190,7 @@ def read_all(files: Files, config: ChatDataConfig) -> list[Conversation]:
     conversations = list(iterate_all(files, config, iterate_conversations, readings))
     for path, reading in readings.items():
         refuse_mistakes(path, reading)
-        for note, times in reading.notes.items():
-            say(f"{path}: {times:,} {note}.")
+        say_notes(path, reading)
     if not conversations:
         raise UserError(f"{reading.describe_mistakes(path)}.")
     return conversations
@@ -211,7 +221,10 @@ def iterate_conversations(path: Path, config: ChatDataConfig, reading: Reading) 
         system = system_of(record) or config.system
         messages = put_in_order(parse(record, reading.form), system, reading.notes)
         reading.notes.update(remarks(record))
-        return Conversation(tuple(messages), line, file=path) if messages else None
+        tools = tools_of(record)
+        if not names_of(called(messages)) <= names_of(tools):
+            reading.notes[UNDECLARED] += 1
+        return Conversation(tuple(messages), line, tuple(tools), path) if messages else None
 
     records = open_records(path, config.format, reading)
     if reading.form == "text":
@@ -233,6 +246,7 @@ def read_preferences(config: ChatDataConfig) -> list[Preference]:
     pairs = list(iterate_all(config.file, config, iterate_preferences, readings))
     for path, reading in readings.items():
         refuse_mistakes(path, reading)
+        say_notes(path, reading)
     return pairs
 
 
@@ -255,6 +269,8 @@ def iterate_preferences(path: Path, config: ChatDataConfig, reading: Reading) ->
         answered: list[Message] = [*prompt, {"role": "assistant", "content": chosen or rejected}]
         messages = put_in_order(answered, system_of(record) or config.system, reading.notes)
         reading.notes.update(remarks(record))
+        if tools_of(record):
+            reading.notes[TOOLS_LEFT_OUT] += 1
         return Preference(tuple(messages[:-1]), chosen.strip(), rejected.strip(), line)
 
     records = open_records(path, config.format, reading)
@@ -327,9 +343,9 @@ def put_in_order(messages: Sequence[Message], system: str, notes: Counter[str]) 
             if content.strip():
                 ordered.append(message)
             continue
-        if not content.strip() and role != "tool":
+        if not content.strip() and role != "tool" and not message.get("tool_calls"):
             raise BadLine(f"turn {place} ({role}) is empty")
-        if role == "assistant" and not without_thoughts(content):
+        if role == "assistant" and not (without_thoughts(content) or message.get("tool_calls")):
             raise BadLine(f"turn {place} (assistant) has a thought, but no answer after it")
         before = ordered[-1]["role"] if ordered else "system"
         if role == "user" and before == "user":
@@ -365,6 +381,12 @@ def refuse_mistakes(path: Path, reading: Reading) -> None:
         raise UserError(
             f"{reading.describe_mistakes(path)}. Mend them, or write a file without them (convert_data.py)."
         )
+
+
+def say_notes(path: Path, reading: Reading) -> None:
+    """Say what was set right or left out."""
+    for note, times in reading.notes.items():
+        say(f"{path}: {times:,} {note}.")
 
 
 def split_conversations(conversations: Sequence[Conversation], config: ChatDataConfig) -> Splits:

@@ -23,6 +23,7 @@ from .data_files import BadLine, find_files, place_name
 from .errors import UserError
 from .record_writers import OUTPUTS, write_records
 from .runs import new_run
+from .tool_calls import called
 
 
 def convert_data(config: ConvertDataConfig) -> Path:
@@ -44,9 +45,7 @@ def convert_data(config: ConvertDataConfig) -> Path:
             for text, good in pair.answers
         )
         if config.to == "unpaired_preference"
-        else convert_each(
-            iterate_all(config.input, chats, iterate_conversations, readings), config.to, readings
-        )
+        else convert_each(iterate_all(config.input, chats, iterate_conversations, readings), config, readings)
     )
     first = next(records, None)
     if first is None:
@@ -92,12 +91,15 @@ def check_output(config: ConvertDataConfig) -> None:
 
 
 def convert_each(
-    conversations: Iterable[Conversation], form: str, readings: Mapping[Path, Reading]
+    conversations: Iterable[Conversation], config: ConvertDataConfig, readings: Mapping[Path, Reading]
 ) -> Iterator[dict[str, Any]]:
     """The records in the new format; conversations that it cannot hold are noted as mistakes."""
+    columns = Path(config.output).suffix.lower() in (".csv", ".tsv", ".parquet")
     for conversation in conversations:
         try:
-            yield write(conversation.messages, form)
+            if columns and (conversation.tools or any(called(conversation.messages))):
+                raise BadLine("has tools, for which the output has no columns: write .jsonl or .json")
+            yield write(conversation.messages, config.to, conversation.tools)
         except BadLine as mistake:
             readings[conversation.file].note_mistake(conversation.line, str(mistake))
 

@@ -32,6 +32,7 @@ from .examples import Encode, ending_of, example_of_part, hold_thoughts
 from .learned_text import Ending, Part, parts_of
 from .runs import Run, new_run
 from .tokenizer import TextTokenizer
+from .tool_calls import called, comparable
 
 MEASURED = 20_000  # conversations whose lengths are counted, spread over the file
 CHARACTERS_SHOWN = 1500  # of a conversation on the console
@@ -55,7 +56,8 @@ class Findings:
         readings: format, records, mistakes of each file.
         conversations: those that can be used.
         duplicates, near: how many are the same as an earlier one, exactly or but for spelling.
-        with_system, turns: how many have a system message; learned turns of the assistant in all.
+        with_calls, with_system: how many call tools, and how many have a system message.
+        turns: learned turns of the assistant in all.
         thinking: how many have thoughts (`<think>`) in an answer.
         parts: conversations of each part, or why they cannot be divided.
         leaks: conversations that begin as one of the test file.
@@ -71,6 +73,7 @@ class Findings:
     conversations: list[Conversation] = field(default_factory=list)
     duplicates: int = 0
     near: int = 0
+    with_calls: int = 0
     with_system: int = 0
     turns: int = 0
     thinking: int = 0
@@ -108,9 +111,9 @@ class Reader:
     special_tokens: frozenset[str] = frozenset()
     ending: Ending | None = None
 
-    def parts(self, messages: Sequence[Message]) -> list[Part]:
+    def parts(self, conversation: Conversation) -> list[Part]:
         """The texts that a conversation is learned from. Raises UserError."""
-        return parts_of(messages, self.render, self.ending)
+        return parts_of(conversation.messages, conversation.rendered_by(self.render), self.ending)
 
 
 def check_data(config: CheckDataConfig) -> Run:
@@ -248,7 +251,7 @@ def look_through(config: ChatDataConfig) -> Findings:
     exact: set[int] = set()
     alike: set[int] = set()
     for conversation in iterate_all(config.file, config, iterate_conversations, findings.readings):
-        texts = tuple(message["content"] for message in conversation.messages)
+        texts = tuple(comparable(one["content"], one.get("tool_calls", [])) for one in conversation.messages)
         key, near = hash(texts), hash(tuple(map(normalised, texts)))
         if key in exact:
             findings.duplicates += 1
@@ -256,6 +259,7 @@ def look_through(config: ChatDataConfig) -> Findings:
             findings.near += 1
         exact.add(key)
         alike.add(near)
+        findings.with_calls += any(called(conversation.messages))
         findings.with_system += conversation.messages[0]["role"] == "system"
         answers = [message["content"] for message in conversation.messages if is_learned(message)]
         findings.turns += len(answers)
@@ -293,7 +297,7 @@ def measure(findings: Findings, reader: Reader) -> None:
         said = "\n".join(message["content"] for message in conversation.messages)
         findings.special += any(token in said for token in reader.special_tokens)
         try:
-            parts = reader.parts(conversation.messages)
+            parts = reader.parts(conversation)
         except UserError as error:
             path = conversation.file
             findings.refused.append(f"{path}, {place_name(path)} {conversation.line}: {error}")
@@ -325,7 +329,7 @@ def script_of(messages: Sequence[Message]) -> str:
 
 def marked(conversation: Conversation, reader: Reader) -> list[tuple[str, bool]]:
     """The rendered conversation in pieces, each with whether the model learns to write it."""
-    *_, part = reader.parts(conversation.messages)
+    *_, part = reader.parts(conversation)
     text = part.text
     borders = [0, *(place for span in part.spans for place in span), len(text)]
     pieces = [(text[start:stop], bool(odd % 2)) for odd, (start, stop) in enumerate(pairwise(borders))]
@@ -364,6 +368,7 @@ def figures(findings: Findings, config: ChatDataConfig) -> dict[str, Any]:
         "duplicates": findings.duplicates,
         "near_duplicates": findings.near,
         "system_messages": findings.with_system,
+        "with_calls": findings.with_calls,
         "with_thoughts": findings.thinking,
         "parts": findings.parts,
         "leaks": findings.leaks,
@@ -413,6 +418,7 @@ def summary(findings: Findings, config: ChatDataConfig) -> list[dict[str, object
         ),
         ("conversations", total, f"{findings.turns / total:.1f} answers each"),
         ("with a system message", findings.with_system, ""),
+        ("with calls of tools", findings.with_calls, ""),
         ("with thoughts in an answer", findings.thinking, thinking(findings)),
         ("exact duplicates", findings.duplicates, ""),
         ("near duplicates", findings.near, "the same but for case, spaces, signs at the ends"),

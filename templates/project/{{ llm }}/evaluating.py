@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .chat_template import without_thoughts
+from .chat_template import THOUGHT_END, Tool, without_thoughts
 from .config import ChatDataConfig, SamplingConfig
 from .console import say
 from .conversations import Conversation, Message
@@ -17,6 +17,7 @@ from .examples import Example, encode_conversation, ending_of, evaluation_window
 from .learned_text import Ending
 from .metrics import Metrics, exact_match, text_metrics
 from .text_model import TextModel
+from .tool_calls import called, comparable, find_calls
 
 MANY_CUT = 0.05  # share of the answers: more that are cut make the exact match too low
 
@@ -61,7 +62,7 @@ def encode_all(
     encoded = [
         encode_conversation(
             conversation.messages,
-            model.render,
+            conversation.rendered_by(model.render),
             model.encode,
             ending=ending,
             max_length=length,
@@ -100,8 +101,8 @@ def measure_chats(
 ) -> tuple[Metrics, list[Answer]]:
     """Loss on the assistant's turns, and of `answers` conversations how often the last turn is exact.
 
-    Thoughts before an answer (`<think>`) need not be the same. An answer that is cut is as it is: mostly
-    wrong; `answers_cut` counts them.
+    Thoughts before an answer (`<think>`) need not be the same, nor the order of the arguments of a call. An
+    answer that is cut is as it is: mostly wrong; `answers_cut` counts them.
 
     Args:
         model: What is measured.
@@ -140,7 +141,7 @@ def greedy(longest: int) -> SamplingConfig:
 
 def answer_all(model: TextModel, conversations: Sequence[Conversation], longest: int) -> list[Answer]:
     """Let the model give the last answer of each conversation anew, always the likeliest token."""
-    prompts = [model.render(list(one.messages[:-1]), True) for one in conversations]
+    prompts = [one.rendered_by(model.render)(list(one.messages[:-1]), True) for one in conversations]
     fitting = [
         index for index, prompt in enumerate(prompts) if len(model.encode(prompt).tokens) < model.context
     ]
@@ -148,12 +149,27 @@ def answer_all(model: TextModel, conversations: Sequence[Conversation], longest:
     return [
         Answer(
             last_question(conversations[index].messages[:-1]),
-            conversations[index].messages[-1]["content"].strip(),
-            one.text.strip(),
+            expected_of(conversations[index]),
+            given_to(conversations[index], one.text),
             one.cut,
         )
         for index, one in zip(fitting, written, strict=True)
     ]
+
+
+def expected_of(conversation: Conversation) -> str:
+    """The last answer, with its calls of tools as they are compared."""
+    message = conversation.messages[-1]
+    return comparable(message["content"], message.get("tool_calls", []))
+
+
+def given_to(conversation: Conversation, text: str) -> str:
+    """What a model has answered to a conversation, with its calls of tools as they are compared."""
+    known = [*conversation.tools, *called(conversation.messages)]  # also calls of what is not declared
+    if not known:
+        return text.strip()
+    thought, end, said = text.rpartition(THOUGHT_END)
+    return thought + end + comparable(*find_calls(said, known))
 
 
 def say_cut(answers: Sequence[Answer], longest: int) -> None:
@@ -171,11 +187,20 @@ def last_question(messages: Sequence[Message]) -> str:
 
 
 def answer_prompts(
-    model: TextModel, prompts: Sequence[str], *, system: str = "", longest: int = 64
+    model: TextModel,
+    prompts: Sequence[str],
+    *,
+    system: str = "",
+    longest: int = 64,
+    tools: Mapping[str, Sequence[Tool]] | None = None,
 ) -> list[str]:
-    """What the model says to each prompt, as the assistant in a new conversation."""
+    """What the model says to each prompt, as the assistant in a new conversation, with the tools for it."""
     before: list[Message] = [{"role": "system", "content": system}] if system else []
-    rendered = [model.render([*before, {"role": "user", "content": prompt}], True) for prompt in prompts]
+    chats = [
+        Conversation((*before, {"role": "user", "content": prompt}), 0, tuple((tools or {}).get(prompt, ())))
+        for prompt in prompts
+    ]
+    rendered = [one.rendered_by(model.render)(list(one.messages), True) for one in chats]
     return [text.strip() for text in model.generate(rendered, greedy(longest))] if prompts else []
 
 

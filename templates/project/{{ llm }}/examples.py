@@ -15,9 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from .chat_template import Message, Span, thought_of
-from .learned_text import Ending, Part, Render, parts_of
-
-LONGEST_STOP = 64  # characters of a token at which a model stops
+from .learned_text import LONGEST_STOP, Ending, Part, Render, parts_of
 
 
 @dataclass(frozen=True)

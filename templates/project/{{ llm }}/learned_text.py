@@ -13,6 +13,7 @@ from .chat_template import (
     ANSWER,
     THOUGHT,
     THOUGHT_END,
+    Call,
     Message,
     Span,
     answer,
@@ -24,6 +25,7 @@ from .chat_template import (
 from .errors import UserError
 
 Render = Callable[[list[Message], bool], str]
+LONGEST_STOP = 64  # characters of a token at which a model stops
 MARKED_SYSTEM: Message = {"role": "system", "content": ANSWER}
 
 
@@ -65,7 +67,7 @@ def parts_of(messages: Sequence[Message], render: Render, ending: Ending | None 
         UserError: the template refuses the conversation, or what it asks with does not lead to the answer.
     """
     messages = list(messages)
-    turn = cache(lambda place: Turn(messages, place, render))
+    turn = cache(lambda place: Turn(messages, place, render, ending))
     places = [place for place, message in enumerate(messages) if is_learned(message)]
     parts = []
     while places:
@@ -92,7 +94,8 @@ def read_part(
         span = same.get(place) or turn(place).find(text)
         if not span or text[: span[0]].rstrip().endswith(THOUGHT):
             continue  # an empty thought may be one token there, where the model is asked with its beginning
-        if span := ended(span, text, without_thoughts(messages[place]["content"]), ending):
+        older_said = without_thoughts(messages[place]["content"]) if place in same else turn(place).said
+        if span := ended(span, text, older_said, ending):
             spans[place] = span
     start, stop = found
     if closed := ended(found, text, said, ending):
@@ -109,13 +112,19 @@ def read_part(
 
 
 class Turn:
-    """An answer, as the template asks for it and as it writes it at the end of a conversation."""
+    """An answer, as the template asks for it and as it writes it at the end of a conversation.
 
-    def __init__(self, messages: list[Message], place: int, render: Render) -> None:
-        content = messages[place]["content"]
+    What is said has the calls of tools with it, as the template writes them.
+    """
+
+    def __init__(self, messages: list[Message], place: int, render: Render, ending: Ending | None) -> None:
+        content, calls = messages[place]["content"], messages[place].get("tool_calls", [])
         self.said, self.thought = without_thoughts(content), thought_of(content)
+        self.words = [self.said, self.thought, *words_of(calls)]
         self.asked = render(messages[:place], True)
         self.finished = render_whole(messages[: place + 1], render, self.asked)
+        if calls:
+            self.said = without_end(without_thoughts(self.finished[len(self.asked) :]), ending)
 
     def find(self, text: str) -> Span | None:
         """Where it stands in a text of the conversation; None where the model will not be asked with that."""
@@ -125,16 +134,21 @@ class Turn:
         whole = text.startswith(self.finished)
         stop = len(self.finished) if whole else start + common_turn(text[start:], self.finished[start:])
         written = text[start:stop].rstrip()
-        if not has_all(written, self.said, self.thought):
+        if not self.said or not has_all(written, self.said, self.thought):
+            return None
+        if not all(holds(written, words) for words in self.words):
             return None
         return start, stop if written.endswith(self.said) else start + len(written)
 
     def refuse(self) -> Span:
         """Raise UserError for an answer that cannot be learned from the conversation which it ends."""
-        if not holds(self.finished, self.said):
+        said, thought, *called = (holds(self.finished, words) for words in self.words)
+        if not said:
             raise cannot_teach("the text that it renders lacks what the assistant said")
-        if not has_all(self.finished, self.said, self.thought):
+        if not thought or not has_all(self.finished, self.said, self.thought):
             raise cannot_teach("the text that it renders lacks the thoughts of the assistant")
+        if not all(called):
+            raise cannot_teach("the text that it renders lacks the tools that the assistant called")
         raise cannot_teach("the text before an answer is another one than that which asks for it")
 
 
@@ -147,7 +161,8 @@ def turns_like_the_last(
     where they differ, or the first is not asked for so.
     """
     content = messages[-1]["content"]
-    if len(older) < 2 or content != content.strip() or any(THOUGHT_END in one["content"] for one in messages):
+    other = any(THOUGHT_END in one["content"] or "tool_calls" in one for one in messages)
+    if len(older) < 2 or content != content.strip() or other:
         return {}
     marked = [mark(one) if one["role"] == "assistant" else one for one in messages]
     pieces = render(marked, False).split(ANSWER)  # before an answer, the answer, before the next …
@@ -181,7 +196,7 @@ def mark(message: Message) -> Message:
 
 def only_read(message: Message) -> Message:
     """An answer that is not learned."""
-    return {"role": "assistant", "content": message["content"], "weight": 0}
+    return {**message, "weight": 0}
 
 
 def ended(span: Span, text: str, said: str, ending: Ending | None) -> Span | None:
@@ -199,6 +214,20 @@ def ended(span: Span, text: str, said: str, ending: Ending | None) -> Span | Non
             return start, len(text) - len(rest) + length
         place = text.find(said, place + 1, stop)
     return None
+
+
+def words_of(calls: Sequence[Call]) -> list[str]:
+    """What a template writes of calls, whatever its form for them: the names, and those of the arguments."""
+    functions = [call["function"] for call in calls]
+    return [word for one in functions for word in (one["name"], *one["arguments"])]
+
+
+def without_end(written: str, ending: Ending | None) -> str:
+    """What a template writes of calls, without the token after them at which the model stops."""
+    written = written.rstrip()
+    sizes = range(1, min(LONGEST_STOP, len(written)) + 1) if ending else ()
+    size = next((size for size in sizes if ending and ending.length(written[-size:]) == size), 0)
+    return written[: len(written) - size].rstrip()
 
 
 def stop_text(messages: list[Message], said: str, render: Render, ending: Ending) -> str:
@@ -237,7 +266,8 @@ def render_whole(messages: list[Message], render: Render, asked: str) -> str:
     if not text.startswith(asked):
         messages = system_kept(messages, render)
         text = render(messages, False)
-    if text.startswith(asked) and has_all(text[len(asked) :], said, thought):
+    kept = text.startswith(asked) and has_all(text[len(asked) :], said, thought)
+    if kept or messages[-1].get("tool_calls"):
         return text
     marked = render([*messages[:-1], answer(thinking(ANSWER, said))], False)
     before, found, after = marked.partition(ANSWER)

@@ -15,14 +15,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from .chat_formats import parse_turn
-from .chat_template import Message
+from .chat_template import Message, Tool
 from .config import SamplingConfig
 from .data_files import BadLine
 from .text_pieces import Piece, joined
+from .tool_calls import as_text, tools_of
 
 SAMPLED = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "seed")
 NOT_SUPPORTED: dict[str, tuple[Any, ...]] = {
-    "tools": (), "tool_choice": ("none", "auto"), "functions": (), "function_call": ("none", "auto"),
+    "tool_choice": ("none", "auto"), "functions": (), "function_call": ("none", "auto"),
     "logprobs": (), "top_logprobs": (), "logit_bias": (), "response_format": ({"type": "text"},), "audio": (),
     "modalities": (["text"],), "prediction": (), "reasoning_effort": (), "verbosity": ("medium",),
     "web_search_options": (), "echo": (), "suffix": ("",),
@@ -123,6 +124,7 @@ class ChatRequest(Request):
 
     messages: list[dict[str, Any]]
     max_completion_tokens: int | None = None
+    tools: list[dict[str, Any]] | None = None
 
     def longest(self) -> tuple[str, int | None]:
         """`max_completion_tokens` is the newer name of `max_tokens`, and goes before it."""
@@ -138,6 +140,15 @@ class ChatRequest(Request):
             return [parse_turn(message, place) for place, message in enumerate(self.messages, start=1)]
         except BadLine as mistake:
             raise ApiError(400, f"messages: {mistake}.", param="messages") from None
+
+    def tools_to_call(self) -> list[Tool]:
+        """The tools that the model may call. Raises ApiError."""
+        if (self.model_extra or {}).get("tool_choice") == "none":
+            return []
+        try:
+            return tools_of({"tools": self.tools})
+        except BadLine as mistake:
+            raise ApiError(400, f"The request {mistake}.", param="tools") from None
 
 
 class CompletionRequest(Request):
@@ -168,7 +179,9 @@ class Answers:
     def whole(self, pieces: Sequence[Piece], finish_reason: str, usage: Mapping[str, int]) -> dict[str, Any]:
         """The answer at once; a thought before it stands in `reasoning_content`, as DeepSeek and vLLM do."""
         thought, text = joined(pieces)
-        message = {"role": "assistant", "content": text}
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        if calls := [as_text(call) for piece in pieces for call in piece.calls]:
+            message |= {"content": text or None, "tool_calls": calls}
         if thought:
             message["reasoning_content"] = thought
         content: dict[str, Any] = {"message": message} if self.chat else {"text": text}
@@ -184,6 +197,9 @@ class Answers:
         """An event with the next piece of text."""
         if not self.chat:
             return self.event([choice({"text": piece.text}, None)])
+        if piece.calls:
+            calls = [{"index": place, **as_text(call)} for place, call in enumerate(piece.calls)]
+            return self.event([choice({"delta": {"tool_calls": calls}}, None)])
         name = "reasoning_content" if piece.thought else "content"
         return self.event([choice({"delta": {name: piece.text}}, None)])
 

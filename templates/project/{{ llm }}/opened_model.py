@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .bases import lineage, resolve_model
-from .chat_template import Message
+from .chat_template import Message, Tool
 from .config import SamplingConfig, TrainConfig
 from .errors import UserError
 from .run_selection import MODEL
@@ -27,9 +27,16 @@ class OpenedModel:
     chats: bool
     system: str = ""
 
-    def prompt(self, messages: Sequence[Message]) -> str:
-        """What the model reads: the messages in its chat template; else the last one, which it continues."""
-        return self.model.render(list(messages), True) if self.chats else messages[-1]["content"]
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> str:
+        """What the model reads: the messages in its chat template; else the last one, which it continues.
+
+        Raises UserError where it can call no tools, or its template refuses the messages.
+        """
+        if tools and not self.chats:
+            raise UserError(f"{self.model.name} was not taught to chat: it can call no tools.")
+        if not self.chats:
+            return messages[-1]["content"]
+        return self.model.render(list(messages), True, tools)
 
     def stream(
         self, messages: Sequence[Message], sampling: SamplingConfig
@@ -38,9 +45,9 @@ class OpenedModel:
         prompt = self.prompt(messages)
         return divide(self.model.stream(prompt, sampling), prompt)
 
-    def length(self, messages: Sequence[Message]) -> int:
+    def length(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> int:
         """Tokens of `prompt`."""
-        return len(self.model.encode(self.prompt(messages)).tokens)
+        return len(self.model.encode(self.prompt(messages, tools)).tokens)
 
 
 def open_model(run: str) -> OpenedModel:
@@ -93,9 +100,11 @@ def cut_by(written: Written, sampling: SamplingConfig) -> str:
     return f"cut after {written.tokens:,} tokens, where the context is full"
 
 
-def check_length(opened: OpenedModel, messages: Sequence[Message], what: str) -> None:
+def check_length(
+    opened: OpenedModel, messages: Sequence[Message], what: str, tools: Sequence[Tool] = ()
+) -> None:
     """Raise UserError, about `what`, where the messages leave no room for an answer."""
-    length, context = opened.length(messages), opened.model.context
+    length, context = opened.length(messages, tools), opened.model.context
     if length >= context:
         raise UserError(
             f"{what} has {length:,} tokens, but {opened.model.name} reads at most {context:,}, its answer "

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
 from .chat_formats import fields, format_of, parse
-from .chat_template import Message
+from .chat_template import Message, Tool
 from .config import PredictConfig
 from .console import console, say
 from .data_files import BadLine, Unreadable, named_lines, place_name, read_records
@@ -20,6 +20,7 @@ from .errors import UserError
 from .opened_model import OpenedModel, check_length, conversation, cut_by, open_model, with_system
 from .runs import new_run, write_atomically
 from .text_pieces import EMPTY, Piece, Written, divided
+from .tool_calls import tools_of
 
 AT_ONCE = 32  # prompts answered side by side
 SHOWN = 100  # characters of an answer in the console
@@ -32,23 +33,25 @@ def predict(config: PredictConfig) -> Path:
     A further column has the thoughts (reasoning_content), where a model thinks before it answers. A model
     that has learned no chats continues each prompt as plain text. Raises UserError.
     """
-    asked = [(0, conversation(config.prompt))] if config.prompt else read_prompts(config)
+    asked = [Prompt(0, conversation(config.prompt))] if config.prompt else read_prompts(config)
     opened = open_model(config.run)
-    chats = [(line, with_system(messages, config.system or opened.system)) for line, messages in asked]
+    system = config.system or opened.system
+    chats = [replace(one, messages=with_system(one.messages, system)) for one in asked]
     if not opened.chats:
         say(f"{opened.model.name} was not taught to chat: it continues each prompt as plain text.")
-    for line, messages in chats:
-        what = f"{config.input}: the prompt in {place_name(config.input)} {line}" if line else "The prompt"
-        check_length(opened, messages, what)
-    prompts = [messages[-1]["content"] for _, messages in chats]
+    for one in chats:
+        where = f"{place_name(config.input)} {one.line}"
+        what = f"{config.input}: the prompt in {where}" if one.line else "The prompt"
+        check_length(opened, one.messages, what, one.tools)
+    prompts = [one.messages[-1]["content"] for one in chats]
     answers: list[Prediction] = []
     output = output_file(config)
     try:
         if config.prompt:
-            written = show(opened.stream(chats[0][1], config.sampling))
-            answers.append(Prediction.of(written, opened.prompt(chats[0][1])))
+            written = show(opened.stream(chats[0].messages, config.sampling))
+            answers.append(Prediction.of(written, opened.prompt(chats[0].messages)))
         else:
-            answer_all(opened, [messages for _, messages in chats], config, answers)
+            answer_all(opened, chats, config, answers)
     finally:
         if answers:  # also those given before Ctrl-C
             write_answers(output, prompts, answers)
@@ -58,6 +61,15 @@ def predict(config: PredictConfig) -> Path:
         first = cut_by(cut[0], config.sampling)
         say(f"{len(cut):,} of them are incomplete (finish_reason: length), the first {first}.")
     return output
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The messages that want an answer, with their line and the tools that may be called."""
+
+    line: int
+    messages: list[Message]
+    tools: Sequence[Tool] = ()
 
 
 @dataclass(frozen=True)
@@ -76,16 +88,17 @@ class Prediction:
 
 
 def answer_all(
-    opened: OpenedModel, chats: Sequence[Sequence[Message]], config: PredictConfig, answers: list[Prediction]
+    opened: OpenedModel, chats: Sequence[Prompt], config: PredictConfig, answers: list[Prediction]
 ) -> None:
     """Append an answer for each conversation to `answers`, and show its beginning."""
     for start in range(0, len(chats), AT_ONCE):
         batch = chats[start : start + AT_ONCE]
-        prompts = [opened.prompt(messages) for messages in batch]
+        prompts = [opened.prompt(one.messages, one.tools) for one in batch]
         written = opened.model.write(prompts, config.sampling, first=start)
-        for messages, prompt, text in zip(batch, prompts, written, strict=True):
+        for one, prompt, text in zip(batch, prompts, written, strict=True):
             answers.append(Prediction.of(text, prompt))
-            beginning = f"{len(answers):,}/{len(chats):,}  {one_line(messages[-1]['content'], SHOWN // 2)}"
+            asked = one_line(one.messages[-1]["content"], SHOWN // 2)
+            beginning = f"{len(answers):,}/{len(chats):,}  {asked}"
             write(f"{beginning} → {one_line(answers[-1].said, SHOWN) or EMPTY}\n")
 
 
@@ -118,13 +131,13 @@ def one_line(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def read_prompts(config: PredictConfig) -> list[tuple[int, list[Message]]]:
+def read_prompts(config: PredictConfig) -> list[Prompt]:
     """Read the conversations that want an answer, with their lines. Raises UserError, naming the lines."""
-    prompts: list[tuple[int, list[Message]]] = []
+    prompts: list[Prompt] = []
     mistakes: list[tuple[int, str]] = []
     for line, record in read_records(config.input):
         try:
-            prompts.append((line, messages_of(record)))
+            prompts.append(Prompt(line, messages_of(record), tools_of(record)))
         except BadLine as mistake:
             mistakes.append((line, str(mistake)))
     if mistakes:

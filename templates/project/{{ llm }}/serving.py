@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingRes
 from starlette.exceptions import HTTPException
 
 from .answering import Answer, Writer
+from .chat_template import Tool
 from .commands import command
 from .config import ServeConfig
 from .console import say
@@ -89,19 +90,25 @@ def make_app(opened: OpenedModel, config: ServeConfig, ready: str = "") -> fasta
     @v1.post("/chat/completions", response_model=None)
     async def chat(request: ChatRequest, connection: fastapi.Request) -> Response:
         messages = with_system(request.conversation(), config.system or opened.system)
-        return await respond(request, opened.prompt(messages), connection, Answers(name, chat=True))
+        tools = request.tools_to_call()
+        prompt = opened.prompt(messages, tools)
+        return await respond(request, prompt, connection, Answers(name, chat=True), tools)
 
     @v1.post("/completions", response_model=None)
     async def complete(request: CompletionRequest, connection: fastapi.Request) -> Response:
         return await respond(request, request.text(), connection, Answers(name, chat=False))
 
     async def respond(
-        request: Request, prompt: str, connection: fastapi.Request, answers: Answers
+        request: Request,
+        prompt: str,
+        connection: fastapi.Request,
+        answers: Answers,
+        tools: Sequence[Tool] = (),
     ) -> Response:
         check_name(request.model)
         request.refuse_what_is_not_supported()
         sampling, stops = request.sampling(config.sampling), request.stops()
-        answer = Answer(opened, prompt, sampling, stops, chat=answers.chat)
+        answer = Answer(opened, prompt, sampling, stops, chat=answers.chat, tools=tools)
         if request.stream:
             usage = bool(request.stream_options and request.stream_options.include_usage)
             events = stream_events(writer, answer, answers, usage)

@@ -219,7 +219,9 @@ def measure_and_ask(
     figures, answers = measure_chats(
         model, conversations, examples, answers=config.answers, answer_tokens=longest
     )
-    return figures, answer_prompts(model, prompts, system=config.chats.system, longest=longest), answers
+    tools = {asked_first(one): one.tools for one in conversations}
+    said = answer_prompts(model, prompts, system=config.chats.system, longest=longest, tools=tools)
+    return figures, said, answers
 
 
 def open_for_finetuning(config: FinetuneConfig, method: MethodConfig, chats: Splits) -> Trainee:
@@ -276,11 +278,12 @@ def run_harness(model: TextModel, config: EvalConfig) -> Mapping[str, Metrics]:
 
 def shown_prompts(conversations: Sequence[Conversation]) -> list[str]:
     """The first questions of a few test conversations."""
-    questions = [
-        [message["content"] for message in one.messages if message["role"] == "user"]
-        for one in some_of(conversations, SHOWN)
-    ]
-    return [asked[0] for asked in questions if asked]
+    return [asked_first(one) for one in some_of(conversations, SHOWN)]
+
+
+def asked_first(conversation: Conversation) -> str:
+    """The first question."""
+    return next(message["content"] for message in conversation.messages if message["role"] == "user")
 
 
 def print_figures(title: str, figures: Mapping[str, Mapping[str, object]]) -> None:

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from .chat_template import THOUGHT, THOUGHT_END
+from .chat_template import THOUGHT, THOUGHT_END, Call
 
 CHARACTERS_AT_ONCE = 1 << 22  # tokenised together: what a tokenizer says of their tokens takes some 200 MB
 EMPTY = "(empty)"  # shown to people in place of an answer without a word
@@ -36,10 +36,11 @@ class Written:
 
 
 class Piece(NamedTuple):
-    """The next characters of an answer, or of the thought before it."""
+    """The next characters of an answer, or of the thought before it; or the calls of tools at its end."""
 
     text: str
     thought: bool = False
+    calls: tuple[Call, ...] = ()
 
 
 def text_pieces(tokens: Iterable[int], decode: Callable[[list[int]], str]) -> Iterator[str]:

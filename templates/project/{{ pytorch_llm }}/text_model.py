@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,11 @@ from torch import Tensor, nn
 from .base_models import load_in_use, load_tokenizer
 from .base_tokenizer import check_tokens, start_tokens
 from .bases import short_name
-from .chat_template import ChatTemplate, Message
+from .chat_template import ChatTemplate, Message, Tool
 from .config import SamplingConfig
 from .errors import UserError
 from .examples import Encoded, Example
 from .generation import accepted_arguments, evaluating, new_tokens
-from .learned_text import Render
 from .methods import count_weights
 from .model_folder import find_model
 from .packing import alike
@@ -48,7 +47,7 @@ class TextModel(TextGenerator):
         self.start = start_tokens(tokenizer)  # what the tokenizer puts before a text; often nothing
         self.end = int(min(self.stops) if tokenizer.eos_token_id is None else tokenizer.eos_token_id)
         self.has_chat_template = bool(tokenizer.chat_template)
-        self.render: Render = self._no_template
+        self.render: Callable[..., str] = self._no_template
         """Writes messages as the model was taught to read them; raises UserError without a chat template."""
         if self.has_chat_template:
             self.render = ChatTemplate(
@@ -138,7 +137,9 @@ class TextModel(TextGenerator):
             use_cache=use_cache,
         )
 
-    def _no_template(self, messages: list[Message], add_generation_prompt: bool) -> str:
+    def _no_template(
+        self, messages: list[Message], add_generation_prompt: bool, tools: Sequence[Tool] = ()
+    ) -> str:
         raise UserError(
             f"{self.name} has no chat template: it continues text, but was not taught to chat; "
             "fine-tune it on chats first (finetune.py)."
