@@ -325,7 +325,7 @@ def parse_preference(record: Any) -> tuple[list[Message], str, str]:
     for name, messages in (("chosen", chosen), ("rejected", rejected)):
         if messages[-1]["role"] != "assistant":
             raise BadLine(f"the last turn of {name} is the {messages[-1]['role']}'s, not the assistant's")
-        if not messages[-1]["content"].strip():
+        if not without_thoughts(messages[-1]["content"]):
             raise BadLine(f"the answer in {name} is empty")
     return prompt, chosen[-1]["content"], rejected[-1]["content"]
 
@@ -345,7 +345,7 @@ def parse_labelled(record: Any) -> tuple[list[Message], str, bool]:
     refuse_calls(turns)
     if turns[-1]["role"] != "assistant":
         raise BadLine(f"its last turn is the {turns[-1]['role']}'s, not the assistant's, which {name} is for")
-    if not turns[-1]["content"].strip():
+    if not without_thoughts(turns[-1]["content"]):
         raise BadLine("its answer is empty")
     # A label is for the last answer, whatever weights there are.
     prompt: list[Message] = [{"role": turn["role"], "content": turn["content"]} for turn in turns[:-1]]

@@ -86,7 +86,6 @@ ANSWER, TOOL = "\ufdd2", "\ufdd3"  # Unicode keeps them out of texts: they may m
 
 # What `ChatTemplate.suited` puts around a template.
 OWN, OWN_END = "{# The model's own template: #}\n", "{# How it asks for an answer: #}"
-DIRECTLY = "{% set enable_thinking = false %}\n"
 BEFORE_OWN = "{% set answer_wanted = add_generation_prompt %}{% set add_generation_prompt = false %}\n"
 AFTER_OWN = "{% if answer_wanted %}"
 PROBES: tuple[tuple[Role, ...], ...] = (("user",), ("user", "assistant", "user"), ("system", "user"))
@@ -248,14 +247,16 @@ class ChatTemplate:
         """The template for a model that is taught answers with or without thoughts (`<think>`).
 
         Where what stands before a finished answer, after which it is learned, is not what asks for an answer,
-        the template is changed, for every program that reads it. Without thoughts it is told that none are
-        wanted, if it knows `enable_thinking`. The header becomes what stands before a finished answer; with
-        thoughts, which the model shall learn to write, what stands before them: DeepSeek R1's template has
-        `<think>\\n` only in the header. An older answer gets the same header as the last: Qwen 3's template
-        has `<think>\\n\\n</think>\\n\\n` before the last one only. Where all agrees it stays as it is.
+        the template is changed, for every program that reads it. If it knows `enable_thinking` it is told
+        that none are wanted, or, where it asks for none by itself, that they are. The header becomes what
+        stands before a finished answer; with thoughts, which the model shall learn to write, what stands
+        before them: DeepSeek R1's template has `<think>\\n` only in the header. An older answer gets the same
+        header as the last: Qwen 3's template has `<think>\\n\\n</think>\\n\\n` before the last one only.
+        Where all agrees it stays as it is.
         """
         own = ChatTemplate(own_source(self.source), self.special_tokens, self.name)
-        direct = "" if thoughts or "enable_thinking" not in own.source else DIRECTLY
+        told = "enable_thinking" in own.source and (not thoughts or THOUGHT_END in own.asked_header())
+        direct = f"{{% set enable_thinking = {str(thoughts).lower()} %}}\n" if told else ""
         template = own.wrapped(direct) if direct else own
         header = template.taught_header(thoughts)
         older = "" if thoughts else template.older_header(header)

@@ -23,7 +23,7 @@ from .chat_formats import (
     remarks,
     system_of,
 )
-from .chat_template import Message, Tool, is_learned
+from .chat_template import Message, Tool, is_learned, without_thoughts
 from .config import ChatDataConfig, Files
 from .console import say
 from .data_files import (
@@ -165,6 +165,7 @@ UNLEARNED = "answers of weight 0, which are read but not learned"
 ALL_UNLEARNED = "conversations whose answers all have weight 0 left out"
 CUT_UNLEARNED = "conversations that end with an answer of weight 0 cut after the last that is learned"
 BAD = "answers labelled bad left out"
+STRIPPED = "answers with white space around them, which is left out"
 JOINED = "turns of the user joined with the one before"
 
 
@@ -270,7 +271,7 @@ def iterate_preferences(path: Path, config: ChatDataConfig, reading: Reading) ->
         reading.notes.update(remarks(record))
         if tools_of(record):
             reading.notes[TOOLS_LEFT_OUT] += 1
-        return Preference(tuple(messages[:-1]), chosen, rejected, line)
+        return Preference(tuple(messages[:-1]), chosen.strip(), rejected.strip(), line)
 
     records = open_records(path, config.format, reading)
     if reading.form not in ("preference", "unpaired_preference"):
@@ -322,9 +323,10 @@ def read_each(
 def put_in_order(messages: Sequence[Message], system: str, notes: Counter[str]) -> list[Message]:
     """Check the order of the turns, and set right what has one meaning only.
 
-    An empty system message is left out. Two turns of the user in a row become one, with an empty line between
-    them. What follows the last answer that is learned is cut off, as there is nothing to learn from it. Two
-    turns of the assistant in a row may be two answers to choose from, so they are refused.
+    An empty system message is left out, and white space around an answer, which a model need not learn. Two
+    turns of the user in a row become one, with an empty line between them. What follows the last answer that
+    is learned is cut off, as there is nothing to learn from it. Two turns of the assistant in a row may be
+    two answers to choose from, so they are refused.
 
     Returns:
         The messages; none where the assistant says nothing that is learned.
@@ -343,6 +345,8 @@ def put_in_order(messages: Sequence[Message], system: str, notes: Counter[str]) 
             continue
         if not content.strip() and role != "tool" and not message.get("tool_calls"):
             raise BadLine(f"turn {place} ({role}) is empty")
+        if role == "assistant" and not (without_thoughts(content) or message.get("tool_calls")):
+            raise BadLine(f"turn {place} (assistant) has a thought, but no answer after it")
         before = ordered[-1]["role"] if ordered else "system"
         if role == "user" and before == "user":
             notes[JOINED] += 1
@@ -352,6 +356,9 @@ def put_in_order(messages: Sequence[Message], system: str, notes: Counter[str]) 
             raise BadLine(f"turns {place - 1} and {place} are both the assistant's")
         if role != "user" and before == "system":
             raise BadLine(f"turn {place} is the {role}'s, before any of the user")
+        if role == "assistant" and content != content.strip():
+            notes[STRIPPED] += 1
+            message = {**message, "content": content.strip()}
         ordered.append(message)
     last = max((place for place, one in enumerate(ordered) if is_learned(one)), default=-1)
     unlearned = any(one["role"] == "assistant" for one in ordered[last + 1 :])

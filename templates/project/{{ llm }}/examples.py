@@ -167,13 +167,27 @@ def example_of_part(part: Part, encode: Encode) -> Example:
     learned = np.zeros(len(part.text) + 1, dtype=bool)  # each character; the last place is for empty tokens
     for start, stop in part.spans:
         learned[start:stop] = True
-    encoded = encode(part.text)
+    encoded = encode_part(part, encode)
     tokens = np.asarray(encoded.tokens, dtype=np.int32)
     offsets = np.fromiter(chain.from_iterable(encoded.offsets), np.int64, 2 * len(tokens))
     starts, stops = offsets[0::2], offsets[1::2]
     targets = learned[stops - 1] & (stops > starts)  # a token belongs to whom its last character belongs
     targets[:1] = False
     return Example(tokens, targets)
+
+
+def encode_part(part: Part, encode: Encode) -> Encoded:
+    """The tokens of a text: those that ask for its last answer are the same as in use.
+
+    Where one token would hold the end of what asks and the beginning of the answer, the two are tokenised
+    apart. So it is with `<think>\\n` before an answer without a thought, which goes on with `\\n</think>`.
+    """
+    encoded, begin = encode(part.text), part.spans[-1][0]
+    if not any(start < begin < stop for start, stop in encoded.offsets):
+        return encoded
+    asked, rest = encode(part.text[:begin]), encode(part.text[begin:])
+    offsets = [(start + begin, stop + begin) for start, stop in rest.offsets]
+    return Encoded(asked.tokens + rest.tokens, asked.offsets + offsets)
 
 
 def hold_thoughts(answers: Iterable[str]) -> bool:

@@ -6,10 +6,12 @@ at that point of the chat, and up to a token at which the model stops.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 
 from .chat_template import (
     ANSWER,
+    THOUGHT,
     THOUGHT_END,
     Call,
     Message,
@@ -64,37 +66,42 @@ def parts_of(messages: Sequence[Message], render: Render, ending: Ending | None 
     Raises:
         UserError: the template refuses the conversation, or what it asks with does not lead to the answer.
     """
+    messages = list(messages)
+    turn = cache(lambda place: Turn(messages, place, render, ending))
     places = [place for place, message in enumerate(messages) if is_learned(message)]
     parts = []
     while places:
-        part, learned = read_part(list(messages[: places[-1] + 1]), places, render, ending)
+        part, learned = read_part(messages[: places[-1] + 1], places, turn, render, ending)
         parts.append(part)
         places = [place for place in places if place not in learned]
     return parts[::-1]
 
 
 def read_part(
-    messages: list[Message], places: Sequence[int], render: Render, ending: Ending | None
+    messages: list[Message],
+    places: Sequence[int],
+    turn: Callable[[int], "Turn"],
+    render: Render,
+    ending: Ending | None,
 ) -> tuple[Part, set[int]]:
     """The text of `messages` and the answers at those `places`, the last among them, that it teaches."""
     *older, last = places
-    turn = Turn(messages, last, render, ending)
-    text = turn.finished
-    found = turn.find(text) or turn.refuse()
+    text, said = turn(last).finished, turn(last).said
+    found = turn(last).find(text) or turn(last).refuse()
     same = turns_like_the_last(messages, older, found, text, render)
     spans = {}
     for place in older:
-        said, span = without_thoughts(messages[place]["content"]), same.get(place)
-        if not span:
-            older_turn = Turn(messages, place, render, ending)
-            said, span = older_turn.said, older_turn.find(text)
-        if span and (span := ended(span, text, said, ending)):
+        span = same.get(place) or turn(place).find(text)
+        if not span or text[: span[0]].rstrip().endswith(THOUGHT):
+            continue  # an empty thought may be one token there, where the model is asked with its beginning
+        older_said = without_thoughts(messages[place]["content"]) if place in same else turn(place).said
+        if span := ended(span, text, older_said, ending):
             spans[place] = span
     start, stop = found
-    if closed := ended(found, text, turn.said, ending):
+    if closed := ended(found, text, said, ending):
         stop = closed[1]
     elif ending:
-        text = text[:stop].rstrip() + stop_text(messages, turn.said, render, ending)
+        text = text[:stop].rstrip() + stop_text(messages, said, render, ending)
         stop = len(text)
     spans[last] = start, stop
     unlearned = [
@@ -122,12 +129,14 @@ class Turn:
     def find(self, text: str) -> Span | None:
         """Where it stands in a text of the conversation; None where the model will not be asked with that."""
         start = len(self.asked)
-        if not text.startswith(self.asked):
+        if not (text.startswith(self.asked) and self.finished.startswith(self.asked)):
             return None
         whole = text.startswith(self.finished)
-        stop = len(self.finished) if whole else common_turn(text, self.finished)
+        stop = len(self.finished) if whole else start + common_turn(text[start:], self.finished[start:])
         written = text[start:stop].rstrip()
-        if not self.said or not all(holds(written, words) for words in self.words):
+        if not self.said or not has_all(written, self.said, self.thought):
+            return None
+        if not all(holds(written, words) for words in self.words):
             return None
         return start, stop if written.endswith(self.said) else start + len(written)
 
@@ -136,7 +145,7 @@ class Turn:
         said, thought, *called = (holds(self.finished, words) for words in self.words)
         if not said:
             raise cannot_teach("the text that it renders lacks what the assistant said")
-        if not thought:
+        if not thought or not has_all(self.finished, self.said, self.thought):
             raise cannot_teach("the text that it renders lacks the thoughts of the assistant")
         if not all(called):
             raise cannot_teach("the text that it renders lacks the tools that the assistant called")
@@ -191,15 +200,19 @@ def only_read(message: Message) -> Message:
 
 
 def ended(span: Span, text: str, said: str, ending: Ending | None) -> Span | None:
-    """The span up to and with what the model stops at; None where the text has nothing of the kind there."""
+    """The span up to and with what the model stops at; None where the text has nothing of the kind there.
+
+    That may be what the next turn begins with, as in GLM.
+    """
     start, stop = span
-    written = text[start:stop].rstrip()
-    after = written[written.rfind(said) + len(said) :].lstrip()
-    if ending is None or (after and ending.length(after)):
+    if ending is None:
         return span
-    rest = text[stop:].lstrip()
-    if not after and (length := ending.length(rest)):  # the next turn begins with it, as in GLM
-        return start, len(text) - len(rest) + length
+    place = text.find(said, start, stop)
+    while place >= 0:  # a thought may have the words of the answer, too
+        rest = text[place + len(said) :].lstrip()
+        if length := ending.length(rest):
+            return start, len(text) - len(rest) + length
+        place = text.find(said, place + 1, stop)
     return None
 
 
@@ -236,20 +249,30 @@ def holds(text: str, words: str) -> bool:
     return words in text or " ".join(words.split()).casefold() in " ".join(text.split()).casefold()
 
 
+def has_all(text: str, said: str, thought: str) -> bool:
+    """Whether a text has an answer, and beside it the thought."""
+    return holds(text, said) and holds("".join(text.rsplit(said, 1)) if said else text, thought)
+
+
 def render_whole(messages: list[Message], render: Render, asked: str) -> str:
     """The text of a finished conversation, which begins as its last answer is `asked` for, where it can.
 
     That is with the system message, and with the thoughts of the last answer. DeepSeek R1's template leaves
     these out, as older answers need none; but an answer that it asks for begins with a thought. They are put
-    back in, and an empty one where the answer has none.
+    back in. An answer without a thought gets an empty one where the template asks for a thought.
     """
     thought, said = thought_of(messages[-1]["content"]), without_thoughts(messages[-1]["content"])
     text = render(messages, False)
     if not text.startswith(asked):
         messages = system_kept(messages, render)
         text = render(messages, False)
-    if (text.startswith(asked) and holds(text[len(asked) :], thought)) or messages[-1].get("tool_calls"):
+    kept = text.startswith(asked) and has_all(text[len(asked) :], said, thought)
+    if kept or messages[-1].get("tool_calls"):
         return text
+    marked = render([*messages[:-1], answer(thinking(ANSWER, said))], False)
+    before, found, after = marked.partition(ANSWER)
+    if found and before.startswith(asked):
+        return f"{before}{thought}{after}"
     before, found, after = render([*messages[:-1], answer(ANSWER)], False).partition(ANSWER)
     with_thought = f"{before}{thinking(thought, said)}{after}"
     return with_thought if found and with_thought.startswith(asked) else text
