@@ -58,6 +58,7 @@ def encode_all(
     Says how many are left out, which are too long or in which nobody answers. Raises UserError when all are.
     """
     length = min(config.max_length, model.context)
+    limit = "chats.max_length" if config.max_length <= model.context else "the model's context"
     ending = answer_ending(model)
     encoded = [
         encode_conversation(
@@ -74,13 +75,13 @@ def encode_all(
     if not examples:
         raise UserError(
             f"None of the {len(conversations):,} conversations of {file_names(config.file)} can be learned "
-            f"from: all are longer than {length} tokens (chats.max_length), or no assistant answers. "
+            f"from: all are longer than {length} tokens ({limit}), or no assistant answers. "
             "Try --check_data true."
         )
     if left_out := sum(not found for found in encoded):
         say(
             f"{left_out:,} of {len(conversations):,} conversations are left out: "
-            f"longer than {length:,} tokens (chats.max_length), or no assistant answers."
+            f"longer than {length:,} tokens ({limit}), or no assistant answers."
         )
     return examples
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .data_files import file_names
 from .errors import UserError
+from .run_selection import run_to_resume, start
 from .runs import Run
 
 
@@ -21,12 +22,19 @@ def fingerprint(files: Sequence[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def record_files(run: Run, files: Sequence[Path]) -> None:
-    """Note which data a run sees. Raises UserError where a run that goes on would see others than before."""
+def start_with(files: Sequence[Path], stage: str, config: object, resume: str) -> Run:
+    """A new run that notes which data it sees, or the one to go on with.
+
+    Raises UserError, and leaves the run as it is, where it would see others than before.
+    """
     data, names = fingerprint(files), file_names([file.as_posix() for file in files])
-    if run.environment().get("data", data) != data:
-        raise UserError(
-            f"The data ({names}) have changed since {run.folder.as_posix()} was begun: take the same, "
-            "or begin a new run without --training.resume."
-        )
+    if resume:
+        before = run_to_resume(stage, resume)
+        if before.environment().get("data", data) != data:
+            raise UserError(
+                f"The data ({names}) have changed since {before.folder.as_posix()} was begun: take the same, "
+                "or begin a new run without --training.resume."
+            )
+    run = start(stage, config, resume)
     run.record_data(data)
+    return run

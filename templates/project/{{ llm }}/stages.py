@@ -34,13 +34,13 @@ from .evaluating import (
     some_of,
 )
 from .examples import Example, hold_thoughts, text_blocks
-from .fingerprints import record_files
+from .fingerprints import start_with
 from .held_out import count, measure, read_chats, read_texts
 from .method_config import MethodConfig
 from .metrics import HIGHER_IS_BETTER, Metrics
 from .pages import evaluation_page, finetuning_page, training_page
 from .predicting import predict
-from .run_selection import MODEL, start
+from .run_selection import MODEL
 from .runs import Run, new_run
 from .text_model import TextModel, open_text_model
 from .text_pieces import EMPTY
@@ -59,8 +59,7 @@ def train(config: TrainConfig) -> Run:
     prepare_device(config.training)
     config = replace(config, base=base_of("train", config, "train", "finetune"))
     opened = open_base(config) if config.base else None  # before there is a run: the base may be refused
-    this_run = start("train", config, config.training.resume)
-    record_files(this_run, corpus_files(config.corpus))
+    this_run = start_with(corpus_files(config.corpus), "train", config, config.training.resume)
     trainee = opened or make_model(config, texts, this_run)
     model = trainee.text_model()
     context = min(sized(config.model).context, model.context)
@@ -126,8 +125,7 @@ def finetune(config: FinetuneConfig) -> Run:
     prepare_device(config.training)
     config = replace(config, base=base_of("finetune", config, "train"))
     trainee = open_for_finetuning(config, config.method, chats)  # before a run: the base may be refused
-    this_run = start("finetune", config, config.training.resume)
-    record_files(this_run, chat_files(config.chats))
+    this_run = start_with(chat_files(config.chats), "finetune", config, config.training.resume)
     model = trainee.text_model()
     say(
         f"{short_name(config.base)}, {config.method.name}: "

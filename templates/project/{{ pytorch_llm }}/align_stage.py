@@ -20,14 +20,14 @@ from .device import prepare as prepare_device
 from .errors import UserError
 from .evaluating import greedy
 from .examples import hold_thoughts
-from .fingerprints import record_files
+from .fingerprints import start_with
 from .methods import count_weights, save_model
 from .pages import PAIRED, UNPAIRED, texts
 from .pairs import PairSplits, all_paired, as_asked, fitting, kind_of, measure_preferences, split_pairs
 from .plots import plot_curves
 from .preference import advice_on_weights, make_trainer, share_of_batch
 from .report import Section, write_report
-from .run_selection import MODEL, start
+from .run_selection import MODEL
 from .runs import Run
 from .training import first_process_path
 
@@ -75,8 +75,7 @@ def align(config: AlignConfig) -> Run:
     model = TextModel(base.model, base.tokenizer, name=base.source)
     longest = min(config.pairs.max_length, model.context)
     splits = choose([as_asked(pair, model.render) for pair in pairs], model, config, longest)
-    this_run = start("align", config, config.training.resume)
-    record_files(this_run, chat_files(config.pairs))
+    this_run = start_with(chat_files(config.pairs), "align", config, config.training.resume)
 
     paired = all_paired(splits.test)
     shown = splits.test[: config.answers]
