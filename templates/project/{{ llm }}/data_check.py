@@ -228,8 +228,9 @@ def tokenizer_folder(base: str) -> Path | None:
     """The folder with the tokenizer.json of a base; None where it is not on this machine."""
     if not base:
         return None
+    stages = ["train"] if base == "latest" else ["train", "finetune"]  # the first: where finetune.py looks
     try:
-        folder = Path(resolve_model(base, "train", "finetune"))
+        folder = Path(resolve_model(base, *stages))
     except UserError:
         return None
     if (folder / "tokenizer.json").is_file():
