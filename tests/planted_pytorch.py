@@ -72,8 +72,8 @@ def main(folder: Path) -> None:
     training_log.SECONDS_BETWEEN_UPDATES = 0.0
     update = TrainingLog.update
 
-    def with_histogram(self: TrainingLog, epoch: int, step: int, loss: float) -> None:
-        update(self, epoch, step, loss)
+    def with_histogram(self: TrainingLog, epoch: int, step: int, **figures: float) -> None:
+        update(self, epoch, step, **figures)
         if self.tracking:
             self.tracking.writer.add_histogram("weights", torch.randn(100_000), step)
 

@@ -31,7 +31,7 @@ from .errors import UserError
 from .examples import Encode, ending_of, example_of_part, hold_thoughts
 from .learned_text import Ending, Part, parts_of
 from .runs import Run, new_run
-from .tokenizer import TextTokenizer
+from .tokenizer import TextTokenizer, read_json
 from .tool_calls import called, comparable
 
 MEASURED = 20_000  # conversations whose lengths are counted, spread over the file
@@ -233,8 +233,9 @@ def tokenizer_folder(base: str) -> Path | None:
         folder = Path(resolve_model(base, *stages))
     except UserError:
         return None
-    if (folder / "tokenizer.json").is_file():
-        return folder
+    for place in (folder / "tokenizer", folder):  # the first: where projects in Keras write it
+        if "model" in read_json(place / "tokenizer.json"):  # else KerasHub's settings of its own tokenizer
+            return place
     if folder.exists() or base.count("/") != 1:
         return None
     from huggingface_hub import try_to_load_from_cache  # the tokenizers package needs it as well

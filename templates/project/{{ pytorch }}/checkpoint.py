@@ -79,8 +79,13 @@ def save_weights(model: nn.Module, folder: Path) -> None:
 
 
 def save_changes(model: nn.Module, folder: Path) -> None:
-    """Write what training changes in `model`, so no frozen weights, to `folder`/model.safetensors."""
-    _write(folder / WEIGHTS_FILE, _independent(changing_state(model)), {})
+    """Write what training changes in `model`, so no frozen weights, to `folder`/model.safetensors.
+
+    Processes that share the model all have to call it; the first one writes.
+    """
+    tensors = _independent(changing_state(model))
+    if FIRST_PROCESS:
+        _write(folder / WEIGHTS_FILE, tensors, {})
 
 
 def changing_state(model: nn.Module) -> dict[str, Tensor]:
@@ -133,6 +138,7 @@ def save_state(
     """Write all that going on needs, but for frozen weights, to `folder`/training.safetensors.
 
     `scaler` is the state of the loss scaling of float16; `order` holds what decides which rows a step sees.
+    Processes that share the model all have to call it; the first one writes.
     """
     tensors = {f"model.{name}": tensor for name, tensor in changing_state(model).items()}
     numbers: dict[str, float] = {}
@@ -149,7 +155,9 @@ def save_state(
         "order": dict(order),
         "frozen": frozen_fingerprint(model),
     }
-    _write(folder / STATE_FILE, _independent(tensors), {"state": json.dumps(state)})
+    tensors = _independent(tensors)
+    if FIRST_PROCESS:
+        _write(folder / STATE_FILE, tensors, {"state": json.dumps(state)})
 
 
 def load_state(
@@ -216,8 +224,6 @@ def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _write(file: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    if not FIRST_PROCESS:
-        return
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"{file.name}.unfinished")
     save_file(tensors, unfinished, metadata={"format": "pt", **metadata})
