@@ -186,14 +186,27 @@ def chat_files(config: ChatDataConfig) -> list[Path]:
 
 def read_all(files: Files, config: ChatDataConfig) -> list[Conversation]:
     """Read all conversations of the files, or refuse one with its mistakes. Raises UserError."""
-    readings: dict[Path, Reading] = {}
-    conversations = list(iterate_all(files, config, iterate_conversations, readings))
-    for path, reading in readings.items():
-        refuse_mistakes(path, reading)
-        say_notes(path, reading)
+    conversations, path, reading = read_files(files, config, iterate_conversations)
     if not conversations:
         raise UserError(f"{reading.describe_mistakes(path)}.")
     return conversations
+
+
+def read_files(
+    files: Files,
+    config: ChatDataConfig,
+    read: Callable[[Path, ChatDataConfig, Reading], Iterator[Item]],
+) -> tuple[list[Item], Path, Reading]:
+    """What `read` finds in the files, and the last of them with what else was found in it.
+
+    Says what was set right or left out. Raises UserError for mistakes in one.
+    """
+    readings: dict[Path, Reading] = {}
+    found = list(iterate_all(files, config, read, readings))
+    for path, reading in readings.items():
+        refuse_mistakes(path, reading)
+        say_notes(path, reading)
+    return found, path, reading
 
 
 def iterate_all(
@@ -242,11 +255,7 @@ def read_preferences(config: ChatDataConfig) -> list[Preference]:
             check_file(path)
     except UserError as error:
         raise UserError(f"{error} {PAIRS_NEEDED}") from None
-    readings: dict[Path, Reading] = {}
-    pairs = list(iterate_all(config.file, config, iterate_preferences, readings))
-    for path, reading in readings.items():
-        refuse_mistakes(path, reading)
-        say_notes(path, reading)
+    pairs, _, _ = read_files(config.file, config, iterate_preferences)
     return pairs
 
 

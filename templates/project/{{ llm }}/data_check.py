@@ -31,7 +31,7 @@ from .errors import UserError
 from .examples import Encode, ending_of, example_of_part, hold_thoughts
 from .learned_text import Ending, Part, parts_of
 from .runs import Run, new_run
-from .tokenizer import TextTokenizer, read_json
+from .tokenizer import TextTokenizer, is_usable
 from .tool_calls import called, comparable
 
 MEASURED = 20_000  # conversations whose lengths are counted, spread over the file
@@ -234,7 +234,7 @@ def tokenizer_folder(base: str) -> Path | None:
     except UserError:
         return None
     for place in (folder / "tokenizer", folder):  # the first: where projects in Keras write it
-        if "model" in read_json(place / "tokenizer.json"):  # else KerasHub's settings of its own tokenizer
+        if is_usable(place / "tokenizer.json"):
             return place
     if folder.exists() or base.count("/") != 1:
         return None

@@ -175,6 +175,16 @@ def tokens_before(plain: list[int], whole: list[int]) -> list[int]:
     return next((whole[:place] for place in places if whole[place : place + len(plain)] == plain), [])
 
 
+def is_usable(file: Path) -> bool:
+    """Whether a `tokenizer.json` is Hugging Face's; KerasHub gives its own tokenizer's settings that name."""
+    if not file.is_file():
+        return False
+    try:
+        return "model" in json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        raise UserError(f"{file} is damaged: copy it there again.") from None
+
+
 def vocabulary_and_merges(folder: str | Path) -> tuple[dict[str, int], list[str]]:
     """The two parts of a BPE tokenizer, as KerasHub's BytePairTokenizer takes them: `vocab` and `merges`."""
     content = read_json(Path(folder) / "tokenizer.json")

@@ -218,7 +218,7 @@ def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         storage = tensor.untyped_storage().data_ptr()
         shared = storage in seen
         seen.add(storage)
-        tensor = tensor.detach().cpu().contiguous()
+        tensor = tensor.contiguous()
         result[name] = tensor.clone() if shared else tensor
     return result
 

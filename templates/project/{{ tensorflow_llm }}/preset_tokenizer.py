@@ -9,7 +9,6 @@ model was trained with.
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from pathlib import Path
@@ -20,7 +19,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from .errors import UserError
 from .hub_errors import hub_errors
 from .sentence_pieces import from_sentence_pieces
-from .tokenizer import WORDS, TextTokenizer, write_json
+from .tokenizer import WORDS, TextTokenizer, is_usable, write_json
 
 TOKENIZER = "tokenizer"  # folder within a preset that this project has written
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
@@ -87,16 +86,6 @@ def find_tokenizer(source: str) -> TextTokenizer:
     if source.startswith("hf://") and (fetched := from_hugging_face(source)):
         return TextTokenizer(fetched)
     return from_keras_hub(source)
-
-
-def is_usable(file: Path) -> bool:
-    """Whether a `tokenizer.json` is Hugging Face's; KerasHub gives its own tokenizer's settings that name."""
-    if not file.is_file():
-        return False
-    try:
-        return "model" in json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UserError(f"{file} is damaged: copy it there again.") from None
 
 
 def from_hugging_face(handle: str) -> Path | None:
